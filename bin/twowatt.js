@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+// Plain JavaScript that also old Nodes can parse: it must be able to say that they are too old.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('..', import.meta.url));
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const recentEnough = major > 22 || (major === 22 && minor >= 13);
+
+if (recentEnough) {
+  const built = `${here}dist/cli/main.js`;
+  if (!existsSync(built)) {
+    console.error(
+      'twowatt: not built yet; run `npm ci` (or `npm run build`) in the checkout first',
+    );
+    process.exit(1);
+  }
+  await import(built);
+} else {
+  // In a checkout the pinned Node lies beside us.
+  const pinned = `${here}node_modules/node/bin/node`;
+  if (existsSync(pinned)) {
+    const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+    });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(signal, () => child.kill(signal));
+    }
+    child.on('exit', (code, signal) => {
+      process.exit(signal ? 128 + constants.signals[signal] : code);
+    });
+  } else {
+    console.error(
+      `twowatt: needs Node 22.13 or newer, this is ${process.versions.node}; install Node 24 (LTS)`,
+    );
+    process.exit(2);
+  }
+}

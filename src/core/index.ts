@@ -1,0 +1,10 @@
+/**
+ * core: what every room may lean on. One coded error table, injected time, ids, the logger's type,
+ * durable file replacement, ordered clean-up. Imports nothing of ours and holds no state.
+ */
+export * from './atomic-file.ts';
+export * from './clock.ts';
+export * from './errors.ts';
+export * from './ids.ts';
+export * from './logger.ts';
+export * from './scope.ts';

@@ -1,0 +1,11 @@
+/**
+ * protocol: what crosses the border. Topics, prompts, frames, health, telemetry and the shapes that
+ * rooms hand each other about generation. Pure: no I/O, no clock, usable by the web page as well.
+ */
+export * from './frames.ts';
+export * from './generation.ts';
+export * from './health.ts';
+export * from './model-manifest.ts';
+export * from './node.ts';
+export * from './prompt.ts';
+export * from './topics.ts';

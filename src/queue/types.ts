@@ -1,0 +1,112 @@
+import type { ChatMessage } from '../protocol/index.ts';
+
+/** Where and how a prompt's frames go; stored beside the prompt so that a restart can still answer. */
+export type ReplyAddress = {
+  topic: string;
+  /** `text` replies are the bare answer (plain-text topic); `frames` are JSON. */
+  format: 'frames' | 'text';
+  /** MQTT 5 Correlation Data, base64; echoed on every frame. */
+  correlation: string | null;
+  /** MQTT 5 user properties, echoed on every frame. */
+  userProperties: Record<string, string | string[]> | null;
+};
+
+/** What the gateway knows of the packet; recognises a redelivery of a prompt that has no id of its own. */
+export type Delivery = { packetId: number; redelivered: boolean };
+
+export type NewPrompt = {
+  id: string;
+  /** True when the client sent no id: a redelivered packet then counts as the same prompt. */
+  idGenerated: boolean;
+  reply: ReplyAddress;
+  /** sha256 of the payload as received, hexadecimal. */
+  bodyHash: string;
+  /** The checked prompt as JSON; opaque to the journal. */
+  body: string;
+  session: string | null;
+  priority: number;
+  /** Time left until the prompt expires, counted from now; null never expires. */
+  deadlineMs: number | null;
+  delivery: Delivery | null;
+};
+
+export type StoredPrompt = NewPrompt & {
+  /** Order of acceptance, never reused. */
+  seq: number;
+  /** Journal time (see Timeline) of acceptance and expiry. */
+  acceptedAt: number;
+  expiresAt: number | null;
+  /** How often a run of this prompt was begun, this one included. */
+  attempts: number;
+};
+
+/** An answer as it was stored; sending it again sends these very bytes. */
+export type StoredAnswer = {
+  seq: number;
+  id: string;
+  reply: ReplyAddress;
+  payload: string;
+};
+
+export type AcceptResult =
+  /** New and on disk. `ahead` counts the prompts that will run before it. */
+  | { kind: 'accepted'; seq: number; ahead: number }
+  /** The same prompt is waiting or running; its answer will reach the same topic. */
+  | { kind: 'in_progress'; seq: number; id: string }
+  /** The same prompt was answered within the window; send these bytes again. */
+  | { kind: 'answered'; answer: StoredAnswer }
+  /** The same reply topic and id with another body. */
+  | { kind: 'conflict' };
+
+export type JournalCounts = {
+  /** Waiting and running prompts. */
+  depth: number;
+  /** Bytes of their bodies. */
+  bytes: number;
+  /** Age of the oldest of them, milliseconds; 0 when there is none. */
+  oldestMs: number;
+  unsent: number;
+};
+
+export type EraseCounts = { prompts: number; answers: number; sessions: number };
+
+/**
+ * The durable way of a prompt: accepted once, answered once, sent until a broker took it. Every
+ * method that changes something has synced it to the disk when it returns.
+ */
+export interface Journal {
+  /** Throws `queue_full` when the bounds would be broken; nothing is written then. */
+  accept(prompt: NewPrompt): AcceptResult;
+  /**
+   * Takes the next prompt to run: highest priority first, then order of acceptance; never a prompt
+   * whose session has an older one unanswered. Undefined when there is none.
+   */
+  claim(): StoredPrompt | undefined;
+  /** Puts a claimed prompt back, to run again at its old place. */
+  release(seq: number): void;
+  /**
+   * Stores the terminal payload and, for a session, the new turns, in one transaction. The first
+   * answer wins: returns the answer that is stored, whichever it is.
+   */
+  complete(seq: number, payload: string, turns?: ChatMessage[]): StoredAnswer;
+  /** The broker has acknowledged the answer. */
+  markSent(seq: number): void;
+  /** Answers that no broker has acknowledged, oldest first. */
+  unsent(limit: number): StoredAnswer[];
+  /** Waiting prompts whose deadline has passed, oldest first. */
+  expired(limit: number): StoredPrompt[];
+  /** Journal time at which the next waiting prompt expires; null when none does. */
+  nextExpiry(): number | null;
+  /** Waiting and running prompts of this id (one client's id may stand on several reply topics). */
+  findActive(id: string): { prompt: StoredPrompt; state: 'waiting' | 'running' }[];
+  /** The turns that a session holds so far. */
+  sessionTurns(session: string): ChatMessage[];
+  counts(): JournalCounts;
+  /** Journal time now, milliseconds: see Timeline. */
+  now(): number;
+  /** Deletes what is past its retention; returns how many answers went. */
+  prune(): number;
+  /** Erases prompts, answers and sessions so that the bytes are gone from the file as well. */
+  erase(): EraseCounts;
+  close(): void;
+}

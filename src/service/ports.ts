@@ -1,0 +1,24 @@
+import type { EngineStatus, GenerateRequest, GenerationPart } from '../protocol/index.ts';
+import type { StoredAnswer } from '../queue/types.ts';
+
+/** What the pipeline needs of an engine; the supervisor of the engine process fulfils it. */
+export interface Engine {
+  /**
+   * Streams one answer. The stream always ends with exactly one `done` or `error` part and never
+   * throws. Aborting `signal` ends it at the next step: with `done` (finish reason `cancelled`, the
+   * partial text) after a first token, else with an `error` part of code `cancelled`.
+   */
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<GenerationPart>;
+  status(): EngineStatus;
+  /** Calls back after each change of status; returns the way to stop that. */
+  onStatus(listener: (status: EngineStatus) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** The way back to whoever asked. */
+export interface ReplyPort {
+  /** Hands a terminal payload over; resolves true once a broker has acknowledged it. */
+  deliver(answer: StoredAnswer): Promise<boolean>;
+  /** Sends a frame that may get lost (QoS 0); dropped while there is no connection. */
+  trySend(answer: Omit<StoredAnswer, 'seq'>): void;
+}
