@@ -2,11 +2,14 @@
 export type NodeTopics = ReturnType<typeof nodeTopics>;
 
 /** Characters that would let an id or topic level reach into other topics. */
-const UNSAFE_LEVEL = /[/+#\u0000]/;
+const UNSAFE_IN_LEVEL = ['/', '+', '#', '\u0000'];
 
 export function isTopicLevel(value: string): boolean {
   return (
-    value.length > 0 && value.length <= 128 && !UNSAFE_LEVEL.test(value) && !value.startsWith('$')
+    value.length > 0 &&
+    value.length <= 128 &&
+    !value.startsWith('$') &&
+    !UNSAFE_IN_LEVEL.some((character) => value.includes(character))
   );
 }
 
