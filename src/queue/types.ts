@@ -102,6 +102,8 @@ export interface Journal {
   /** The turns that a session holds so far. */
   sessionTurns(session: string): ChatMessage[];
   counts(): JournalCounts;
+  /** How many waiting and running prompts a new one of this priority would stand behind. */
+  aheadOf(priority: number): number;
   /** Journal time now, milliseconds: see Timeline. */
   now(): number;
   /** Deletes what is past its retention; returns how many answers went. */

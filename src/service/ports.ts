@@ -17,8 +17,28 @@ export interface Engine {
 
 /** The way back to whoever asked. */
 export interface ReplyPort {
-  /** Hands a terminal payload over; resolves true once a broker has acknowledged it. */
+  /** Hands a terminal payload over; resolves true once a broker has acknowledged it. Never rejects. */
   deliver(answer: StoredAnswer): Promise<boolean>;
   /** Sends a frame that may get lost (QoS 0); dropped while there is no connection. */
   trySend(answer: Omit<StoredAnswer, 'seq'>): void;
 }
+
+/** A prompt message as a gateway received it, not yet parsed. */
+export type InboundPrompt = {
+  payload: Uint8Array;
+  /** `text`: the plain-text topic, where even `{` is just a character. */
+  format: 'frames' | 'text';
+  /** The topic that the message came in on; the privacy of `router.privacy_topics` goes by it. */
+  topic: string;
+  defaultReplyTopic: (id: string) => string;
+  invalidReplyTopic: string;
+  /** MQTT 5 Response Topic. */
+  responseTopic?: string;
+  /** MQTT 5 Correlation Data, base64. */
+  correlation: string | null;
+  userProperties: Record<string, string | string[]> | null;
+  /** MQTT 5 Message Expiry, counted from receipt. */
+  expiryMs?: number;
+  packetId: number;
+  redelivered: boolean;
+};

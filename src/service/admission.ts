@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { isClientId, newId, TwowattError, toTwowattError } from '../core/index.ts';
+import {
+  decodePromptPayload,
+  decodeText,
+  parsePrompt,
+  type Privacy,
+  type Prompt,
+  promptFromText,
+  replyTopicProblem,
+  strictestPrivacy,
+  toPrivacy,
+} from '../protocol/index.ts';
+import type { NewPrompt, ReplyAddress } from '../queue/types.ts';
+import type { InboundPrompt } from './ports.ts';
+
+export type AdmissionRules = {
+  node: string;
+  baseTopic: string;
+  pools: readonly string[];
+  maxPayloadBytes: number;
+  privacyDefault: Privacy;
+  /** Topic filters (MQTT wildcards allowed) and the label that prompts on them get at least. */
+  privacyTopics: readonly { topic: string; privacy: Privacy }[];
+};
+
+/** What the journal keeps as a prompt's body: everything that running it needs. */
+export type PromptBody = Pick<Prompt, 'generate' | 'stream' | 'route' | 'model'> & {
+  privacy: Privacy;
+};
+
+export type Admission =
+  | { kind: 'prompt'; prompt: NewPrompt; body: PromptBody }
+  | { kind: 'refused'; id: string; reply: ReplyAddress; error: TwowattError };
+
+/** Reads a message as far as possible, so that even a refusal reaches whoever asked. */
+export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission {
+  const address = (topic: string): ReplyAddress => ({
+    topic,
+    format: inbound.format,
+    correlation: inbound.correlation,
+    userProperties: inbound.userProperties,
+  });
+  const topicProblem = (topic: string) =>
+    replyTopicProblem(topic, rules.baseTopic, rules.node, rules.pools);
+
+  const correlationId = idFromCorrelation(inbound.correlation);
+  let id = correlationId;
+  let replyTo: string | undefined;
+  try {
+    if (inbound.payload.length > rules.maxPayloadBytes) {
+      throw new TwowattError(
+        'payload_too_large',
+        `the payload has ${inbound.payload.length} bytes, at most ${rules.maxPayloadBytes} are taken`,
+      );
+    }
+    const raw =
+      inbound.format === 'text'
+        ? { text: decodeText(inbound.payload) }
+        : decodePromptPayload(inbound.payload);
+    if ('json' in raw) {
+      // Read before the rest is checked, so that an error about another field finds its way back.
+      const head = raw.json as { id?: unknown; reply_to?: unknown };
+      if (isClientId(head.id)) id = head.id;
+      if (typeof head.reply_to === 'string') replyTo = head.reply_to;
+    }
+    const wanted = inbound.responseTopic ?? replyTo;
+    const problem = wanted === undefined ? undefined : topicProblem(wanted);
+    if (problem !== undefined) {
+      throw new TwowattError('invalid_request', `reply_to: the reply topic ${problem}`, {
+        param: 'reply_to',
+      });
+    }
+    const prompt = 'json' in raw ? parsePrompt(raw.json) : promptFromText(raw.text);
+    const privacy = strictestPrivacy(
+      prompt.privacy,
+      rules.privacyDefault,
+      ...rules.privacyTopics
+        .filter((rule) => topicMatches(rule.topic, inbound.topic))
+        .map((rule) => toPrivacy(rule.privacy)),
+    );
+    if (prompt.route === 'cloud') {
+      throw privacy === 'local'
+        ? new TwowattError(
+            'privacy_blocked',
+            'the prompt is local, so route cloud cannot serve it',
+            {
+              param: 'privacy',
+            },
+          )
+        : new TwowattError('unsupported', 'route: this version has no cloud endpoint', {
+            param: 'route',
+          });
+    }
+    const finalId = id ?? newId();
+    const body: PromptBody = {
+      generate: prompt.generate,
+      stream: prompt.stream && inbound.format === 'frames',
+      route: prompt.route,
+      model: prompt.model,
+      privacy,
+    };
+    return {
+      kind: 'prompt',
+      body,
+      prompt: {
+        id: finalId,
+        idGenerated: id === undefined,
+        reply: address(wanted ?? inbound.defaultReplyTopic(finalId)),
+        bodyHash: createHash('sha256').update(inbound.payload).digest('hex'),
+        body: JSON.stringify(body),
+        session: prompt.session ?? null,
+        priority: prompt.priority,
+        deadlineMs: smaller(prompt.deadlineMs, inbound.expiryMs),
+        delivery: { packetId: inbound.packetId, redelivered: inbound.redelivered },
+      },
+    };
+  } catch (error) {
+    const usable = [inbound.responseTopic, replyTo].find(
+      (topic) => topic !== undefined && topicProblem(topic) === undefined,
+    );
+    const fallback = id === undefined ? inbound.invalidReplyTopic : inbound.defaultReplyTopic(id);
+    return {
+      kind: 'refused',
+      id: id ?? 'invalid',
+      reply: address(usable ?? fallback),
+      error: toTwowattError(error),
+    };
+  }
+}
+
+/** Correlation Data stands in for an id when it has an id's form. */
+function idFromCorrelation(correlation: string | null): string | undefined {
+  if (correlation === null) return undefined;
+  const text = Buffer.from(correlation, 'base64').toString('latin1');
+  return isClientId(text) ? text : undefined;
+}
+
+function smaller(a: number | undefined, b: number | undefined): number | null {
+  if (a === undefined) return b ?? null;
+  return b === undefined ? a : Math.min(a, b);
+}
+
+/** MQTT topic filter matching (MQTT 5, section 4.7): `+` is one level, a last `#` any number. */
+export function topicMatches(filter: string, topic: string): boolean {
+  const wanted = filter.split('/');
+  const levels = topic.split('/');
+  for (const [index, level] of wanted.entries()) {
+    if (level === '#') return true;
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false;
+  }
+  return wanted.length === levels.length;
+}

@@ -1,0 +1,87 @@
+import type { ErrorBody } from '../core/index.ts';
+import { TwowattError } from '../core/index.ts';
+import {
+  FRAME_VERSION,
+  type Frame,
+  type GenerationResult,
+  plainTextReply,
+  type Privacy,
+  type PromptRoute,
+  type RouteOutcome,
+  type TerminalFrame,
+} from '../protocol/index.ts';
+import type { ReplyAddress } from '../queue/types.ts';
+
+export type FrameHead = { v: typeof FRAME_VERSION; id: string; node: string };
+
+export function frameHead(id: string, node: string): FrameHead {
+  return { v: FRAME_VERSION, id, node };
+}
+
+export function errorFrame(head: FrameHead, error: ErrorBody | TwowattError): TerminalFrame {
+  return {
+    ...head,
+    type: 'error',
+    error: error instanceof TwowattError ? error.toBody() : error,
+  };
+}
+
+/** This version answers everything on the board: nothing to escalate to exists yet. */
+export function edgeRoute(route: PromptRoute, privacy: Privacy): RouteOutcome {
+  const reason =
+    route === 'edge' ? 'explicit' : privacy === 'local' ? 'privacy_local' : 'cloud_unavailable';
+  return { target: 'edge', endpoint: null, reasons: [reason], difficulty: null, escalated: false };
+}
+
+export function doneFrame(
+  head: FrameHead,
+  facts: {
+    result: GenerationResult;
+    model: string;
+    route: RouteOutcome;
+    queuedMs: number;
+    ttftMs: number;
+    totalMs: number;
+    currency: string;
+  },
+): TerminalFrame {
+  const { result } = facts;
+  return {
+    ...head,
+    type: 'done',
+    text: result.text,
+    finish_reason: result.finishReason,
+    model: facts.model,
+    route: facts.route,
+    confidence: result.confidence,
+    usage: {
+      prompt_tokens: result.promptTokens,
+      completion_tokens: result.completionTokens,
+      cached_tokens: result.cachedTokens,
+    },
+    timing: {
+      queued_ms: round(facts.queuedMs),
+      ttft_ms: round(facts.ttftMs),
+      total_ms: round(facts.totalMs),
+      tokens_per_s: round(tokensPerSecond(result)),
+    },
+    energy: { joules: null, joules_per_token: null, measured: false },
+    cost: { amount: 0, currency: facts.currency },
+    ...(result.logprobs === null ? {} : { logprobs: { content: result.logprobs } }),
+  };
+}
+
+/** Decode rate: the tokens after the first over the time after the first; a lone token counts its prefill. */
+export function tokensPerSecond(result: GenerationResult): number {
+  const { completionTokens, prefillMs, decodeMs } = result;
+  if (completionTokens > 1 && decodeMs > 0) return ((completionTokens - 1) / decodeMs) * 1000;
+  return prefillMs > 0 ? (completionTokens / prefillMs) * 1000 : 0;
+}
+
+const round = (value: number) => Math.round(value * 100) / 100;
+
+/** The payload of a frame on its way out; undefined where the plain-text topic has no such thing. */
+export function encodeFrame(frame: Frame, format: ReplyAddress['format']): string | undefined {
+  if (format === 'frames') return JSON.stringify(frame);
+  return frame.type === 'done' || frame.type === 'error' ? plainTextReply(frame) : undefined;
+}

@@ -1,0 +1,7 @@
+/**
+ * service: the pipeline that takes a prompt from a gateway to its answer. It knows the journal, the
+ * engine and the way back only by their interfaces, so each can be replaced and faked.
+ */
+export { type AdmissionRules } from './admission.ts';
+export { createPipeline, type Pipeline, type PipelineTotals } from './pipeline.ts';
+export type { Engine, InboundPrompt, ReplyPort } from './ports.ts';

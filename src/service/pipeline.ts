@@ -1,0 +1,383 @@
+import {
+  type Clock,
+  type Logger,
+  sleep,
+  type TimerHandle,
+  TwowattError,
+  toTwowattError,
+} from '../core/index.ts';
+import type { ChatMessage, TerminalFrame } from '../protocol/index.ts';
+import type { Journal, ReplyAddress, StoredAnswer, StoredPrompt } from '../queue/types.ts';
+import { admit, type AdmissionRules } from './admission.ts';
+import { encodeFrame, errorFrame, frameHead } from './answers.ts';
+import { createEstimate } from './estimate.ts';
+import { createOutbox } from './outbox.ts';
+import type { Engine, InboundPrompt, ReplyPort } from './ports.ts';
+import { type RunContext, runPrompt, type StopReason } from './run-prompt.ts';
+
+/** An engine that stays away this long takes its waiting prompts' hope: they end `model_unavailable`. */
+const UNAVAILABLE_PATIENCE_MS = 60_000;
+/** What a refused client should wait before it tries again, when nothing better is known. */
+const DEFAULT_RETRY_MS = 5_000;
+/** How often expired answers and sessions are swept out of the journal. */
+const PRUNE_PERIOD_MS = 600_000;
+/** First and longest wait before an answer that could not be stored (disk full) is tried again. */
+const STORE_RETRY_MS = { first: 500, longest: 30_000 };
+/** How long a stop waits for the broker to acknowledge the last answers. */
+const LAST_SEND_MS = 2_000;
+
+export type PipelineOptions = {
+  rules: AdmissionRules;
+  /** Prompts that the engine runs at once. */
+  slots: number;
+  /** Runs of one prompt before it counts as the cause of the crashes. */
+  maxAttempts: number;
+  currency: string;
+  systemPrompt: string;
+  clock: Clock;
+  logger: Logger;
+  journal: Journal;
+  engine: Engine;
+  port: ReplyPort;
+  /** A prompt could not be stored, or can be again: for the health list. */
+  onDiskTrouble: (problem: TwowattError | null) => void;
+};
+
+export type PipelineTotals = { accepted: number; completed: number; rejected: number };
+
+/**
+ * A prompt's way: checked, stored, run, answered, sent.
+ *
+ * Invariants: an answer is stored before it is sent; a prompt is run only while it has no stored
+ * answer; whoever asked gets exactly one kind of terminal frame, however often it is copied.
+ * What would deadlock it: awaiting a broker's acknowledgement inside `submit`, since the gateway
+ * reads nothing more from the broker until `submit` has returned. So nothing here does that.
+ */
+export type Pipeline = {
+  /** Resolves when the prompt is safe on disk or its refusal is on its way. Never rejects. */
+  submit(inbound: InboundPrompt): Promise<void>;
+  cancel(id: string): void;
+  /** The broker is there (again): send what it has not acknowledged. */
+  connected(): void;
+  /** Stop taking prompts (they are refused as `draining`) but finish what was accepted. */
+  drain(): void;
+  resume(): void;
+  draining(): boolean;
+  /** Finishes the running prompts within `deadlineMs`, then puts them back for the next start. */
+  stop(deadlineMs: number): Promise<void>;
+  totals(): PipelineTotals;
+  /** Prompts being run now. */
+  busy(): number;
+  /** Grows with every prompt that moves: for the watchdog. */
+  progress(): number;
+};
+
+type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { clock, logger, journal, engine, port, rules } = options;
+  const node = rules.node;
+  const outbox = createOutbox({ journal, port, logger });
+  const estimate = createEstimate();
+  const running = new Map<number, Running>();
+  const totals: PipelineTotals = { accepted: 0, completed: 0, rejected: 0 };
+  const context: RunContext = { ...options, node };
+  let progress = 0;
+  let draining = false;
+  let stopped = false;
+  let expiryTimer: TimerHandle | undefined;
+  let retryTimer: TimerHandle | undefined;
+  /** Waiting prompts whose end is being stored: they still look waiting to the journal. */
+  const ending = new Set<number>();
+  let unavailableSince: number | null = null;
+
+  const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, () => journal.prune());
+  const stopWatching = engine.onStatus(() => {
+    noteAvailability();
+    pump();
+  });
+  noteAvailability();
+  // What an earlier life accepted runs as soon as the engine does.
+  queueMicrotask(pump);
+
+  function noteAvailability(): void {
+    if (engine.status().state !== 'unavailable') {
+      unavailableSince = null;
+    } else if (unavailableSince === null) {
+      unavailableSince = clock.monotonicMs();
+      clock.setTimer(UNAVAILABLE_PATIENCE_MS, pump);
+    }
+  }
+
+  function refuse(id: string, reply: ReplyAddress, error: TwowattError): void {
+    totals.rejected += 1;
+    logger.info({ id, code: error.code, param: error.param }, 'prompt refused');
+    const payload = encodeFrame(errorFrame(frameHead(id, node), error), reply.format);
+    if (payload === undefined) return;
+    // Not awaited: see the class invariant. Nothing was accepted, so nothing need be stored.
+    void port.deliver({ seq: 0, id, reply, payload });
+  }
+
+  async function submit(inbound: InboundPrompt): Promise<void> {
+    const admission = admit(inbound, rules);
+    if (admission.kind === 'refused') {
+      refuse(admission.id, admission.reply, admission.error);
+      return;
+    }
+    const { prompt, body } = admission;
+    try {
+      refuseEarly(body.model, prompt.priority, prompt.deadlineMs);
+      const accepted = journal.accept(prompt);
+      options.onDiskTrouble(null);
+      switch (accepted.kind) {
+        case 'accepted':
+          totals.accepted += 1;
+          progress += 1;
+          logger.debug({ id: prompt.id, ahead: accepted.ahead }, 'prompt accepted');
+          if (body.stream) {
+            const eta = estimate.firstTokenMs(accepted.ahead);
+            const payload = JSON.stringify({
+              ...frameHead(prompt.id, node),
+              type: 'accepted',
+              queue_position: accepted.ahead,
+              eta_ms: eta === null ? null : Math.round(eta),
+            });
+            port.trySend({ id: prompt.id, reply: prompt.reply, payload });
+          }
+          pump();
+          return;
+        case 'in_progress':
+          // Its answer will reach the same topic.
+          return;
+        case 'answered':
+          outbox.send(accepted.answer);
+          return;
+        case 'conflict':
+          throw new TwowattError(
+            'invalid_request',
+            'id: this id was used with another body a short while ago; choose a new one',
+            { param: 'id' },
+          );
+      }
+    } catch (error) {
+      const coded = toTwowattError(error);
+      if (coded.param === 'disk') options.onDiskTrouble(coded);
+      if (!(error instanceof TwowattError)) logger.error({ id: prompt.id, error }, 'accept failed');
+      refuse(prompt.id, prompt.reply, coded);
+    }
+  }
+
+  /** Reasons to refuse that need no look into the journal's rows. */
+  function refuseEarly(model: string | undefined, priority: number, deadlineMs: number | null) {
+    if (draining) {
+      throw new TwowattError('draining', 'this node is draining and takes no new prompts', {
+        retryAfterMs: DEFAULT_RETRY_MS,
+      });
+    }
+    const status = engine.status();
+    if (status.state === 'unavailable' && waitedTooLong()) throw unavailableError();
+    if (model !== undefined && status.model !== null && model !== status.model.id) {
+      throw new TwowattError(
+        'model_unavailable',
+        `model: this node serves "${status.model.id}", not "${model}"`,
+        { param: 'model' },
+      );
+    }
+    if (deadlineMs !== null) {
+      const eta = estimate.firstTokenMs(journal.aheadOf(priority));
+      if (deadlineMs <= 0)
+        throw new TwowattError('expired', 'the prompt expired before it arrived');
+      if (eta !== null && eta > deadlineMs) {
+        throw new TwowattError(
+          'deadline_unmeetable',
+          `deadline_ms: the answer would begin in about ${Math.round(eta)} ms, the deadline is ${deadlineMs} ms`,
+          { param: 'deadline_ms', retryAfterMs: eta - deadlineMs },
+        );
+      }
+    }
+  }
+
+  function waitedTooLong(): boolean {
+    return (
+      unavailableSince !== null && clock.monotonicMs() - unavailableSince >= UNAVAILABLE_PATIENCE_MS
+    );
+  }
+
+  function unavailableError(): TwowattError {
+    const problem = engine.status().problem;
+    return new TwowattError(
+      'model_unavailable',
+      problem === null ? 'the model cannot be run at the moment' : problem.message,
+      { retryAfterMs: UNAVAILABLE_PATIENCE_MS },
+    );
+  }
+
+  /** Claims and starts whatever can run now. Safe to call at any time. */
+  function pump(): void {
+    if (stopped) return;
+    try {
+      expireWaiting();
+      const { state } = engine.status();
+      if (state === 'unavailable' && waitedTooLong()) answerAllUnavailable();
+      if (state !== 'ready' && state !== 'busy') return;
+      while (running.size < options.slots) {
+        const stored = journal.claim();
+        if (stored === undefined) break;
+        start(stored);
+      }
+    } catch (error) {
+      // Disk trouble: what was accepted stays in the journal and is tried again.
+      options.onDiskTrouble(toTwowattError(error));
+      logger.error({ error }, 'could not take the next prompt from the journal');
+      retryTimer?.cancel();
+      retryTimer = clock.setTimer(STORE_RETRY_MS.longest, pump);
+    }
+  }
+
+  function start(stored: StoredPrompt): void {
+    progress += 1;
+    if (stored.attempts > options.maxAttempts) {
+      const error = new TwowattError(
+        'internal',
+        `the node stopped ${stored.attempts - 1} times while answering this prompt; it is given up`,
+      );
+      endWaiting(stored, error);
+      return;
+    }
+    const abort = new AbortController();
+    const deadline =
+      stored.expiresAt === null
+        ? undefined
+        : clock.setTimer(stored.expiresAt - journal.now(), () =>
+            abort.abort('expired' satisfies StopReason),
+          );
+    const finished = run(stored, abort.signal).finally(() => {
+      deadline?.cancel();
+      running.delete(stored.seq);
+      progress += 1;
+      pump();
+    });
+    running.set(stored.seq, { stored, abort, finished });
+  }
+
+  async function run(stored: StoredPrompt, stop: AbortSignal): Promise<void> {
+    try {
+      const outcome = await runPrompt(stored, stop, context);
+      if (outcome.kind === 'interrupted') {
+        journal.release(stored.seq);
+        return;
+      }
+      if (outcome.sample) estimate.observe(outcome.sample);
+      await finish(stored, outcome.frame, outcome.turns);
+    } catch (error) {
+      logger.error({ id: stored.id, error }, 'running a prompt failed');
+      await finish(stored, errorFrame(frameHead(stored.id, node), toTwowattError(error)), []);
+    }
+  }
+
+  /** Stores the answer, however long the disk refuses, and only then sends it. */
+  async function finish(
+    stored: StoredPrompt,
+    frame: TerminalFrame,
+    turns: ChatMessage[],
+  ): Promise<void> {
+    const payload = encodeFrame(frame, stored.reply.format) ?? '';
+    let answer: StoredAnswer | undefined;
+    for (let waitMs = STORE_RETRY_MS.first; answer === undefined; waitMs *= 2) {
+      try {
+        answer = journal.complete(stored.seq, payload, turns);
+        options.onDiskTrouble(null);
+      } catch (error) {
+        options.onDiskTrouble(toTwowattError(error));
+        logger.error({ id: stored.id, error }, 'an answer could not be stored; trying again');
+        // At a stop the prompt stays `running` in the journal and is run again at the next start.
+        if (stopped) return;
+        await sleep(clock, Math.min(waitMs, STORE_RETRY_MS.longest));
+      }
+    }
+    totals.completed += 1;
+    logger.info(
+      {
+        id: stored.id,
+        type: frame.type,
+        ...(frame.type === 'error' ? { code: frame.error.code } : {}),
+      },
+      'prompt answered',
+    );
+    outbox.send(answer);
+  }
+
+  /** Ends a prompt that is waiting in the journal, without running it. */
+  function endWaiting(stored: StoredPrompt, error: TwowattError): void {
+    if (ending.has(stored.seq)) return;
+    ending.add(stored.seq);
+    progress += 1;
+    void finish(stored, errorFrame(frameHead(stored.id, node), error), []).finally(() => {
+      ending.delete(stored.seq);
+      // The next prompt of the same session may have waited for this end.
+      queueMicrotask(pump);
+    });
+  }
+
+  function expireWaiting(): void {
+    for (const stored of journal.expired(64)) {
+      endWaiting(
+        stored,
+        new TwowattError('expired', 'the deadline passed while the prompt waited'),
+      );
+    }
+    expiryTimer?.cancel();
+    const next = journal.nextExpiry();
+    if (next !== null) {
+      expiryTimer = clock.setTimer(Math.max(1, next - journal.now()), pump);
+    }
+  }
+
+  function answerAllUnavailable(): void {
+    for (let stored = journal.claim(); stored; stored = journal.claim()) {
+      endWaiting(stored, unavailableError());
+    }
+  }
+
+  return {
+    submit,
+    cancel(id) {
+      for (const { prompt, state } of journal.findActive(id)) {
+        const active = running.get(prompt.seq);
+        if (active) active.abort.abort('cancelled' satisfies StopReason);
+        else if (state === 'waiting') {
+          endWaiting(prompt, new TwowattError('cancelled', 'cancelled before it was run'));
+        }
+      }
+    },
+    connected: () => void outbox.flush(),
+    drain() {
+      draining = true;
+    },
+    resume() {
+      draining = false;
+      pump();
+    },
+    draining: () => draining,
+    async stop(deadlineMs) {
+      draining = true;
+      stopped = true;
+      pruneTimer.cancel();
+      expiryTimer?.cancel();
+      retryTimer?.cancel();
+      const atDeadline = clock.setTimer(deadlineMs, () => {
+        for (const { abort } of running.values()) abort.abort('shutdown' satisfies StopReason);
+      });
+      while (running.size > 0) {
+        await Promise.all([...running.values()].map(({ finished }) => finished));
+      }
+      atDeadline.cancel();
+      stopWatching();
+      // A broker that does not answer must not hold the stop up: the journal sends at the next start.
+      await Promise.race([outbox.settled(), sleep(clock, LAST_SEND_MS)]);
+    },
+    totals: () => ({ ...totals }),
+    busy: () => running.size,
+    progress: () => progress,
+  };
+}
