@@ -43,36 +43,22 @@ export function poolTopics(base: string, pool: string) {
   };
 }
 
+/** What boards listen to or retain below `{base}/{node}` and `{base}/pool/{pool}`. */
+const BOARD_TOPIC =
+  /^[^/]+\/(prompt|prompt\/text|cancel|state|info|health|telemetry|request\/.*)$|^pool\/[^/]+\/(prompt|cancel)$/s;
+
 /**
  * Why a prompt may not be answered on `topic`, or undefined when it may. A prompt must not be able
- * to command a board, so nothing that this node listens to or retains is a reply topic.
+ * to command a board, so nothing that any board under this base listens to or retains is a reply
+ * topic; ours or a neighbour's, the harm would be the same.
  */
-export function replyTopicProblem(
-  topic: string,
-  base: string,
-  node: string,
-  pools: readonly string[],
-): string | undefined {
+export function replyTopicProblem(topic: string, base: string): string | undefined {
   if (topic.length === 0 || Buffer.byteLength(topic) > 1024) return 'must be 1 to 1024 bytes long';
   if (/[+#]/.test(topic)) return 'must not hold the wildcards + or #';
   if (topic.includes('\u0000')) return 'must not hold a NUL character';
   if (topic.startsWith('$')) return 'must not start with $';
-  const own = nodeTopics(base, node);
-  const forbidden = new Set([
-    own.prompt,
-    own.promptText,
-    own.cancel,
-    own.state,
-    own.info,
-    own.health,
-    own.telemetry,
-  ]);
-  for (const pool of pools) {
-    forbidden.add(poolTopics(base, pool).prompt);
-    forbidden.add(poolTopics(base, pool).cancel);
-  }
-  if (forbidden.has(topic) || topic.startsWith(own.requestPrefix)) {
-    return "must not be one of the node's own inbound or retained topics";
+  if (topic.startsWith(`${base}/`) && BOARD_TOPIC.test(topic.slice(base.length + 1))) {
+    return 'must not be an inbound or retained topic of a board';
   }
   return undefined;
 }

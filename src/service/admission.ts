@@ -17,7 +17,6 @@ import type { InboundPrompt } from './ports.ts';
 export type AdmissionRules = {
   node: string;
   baseTopic: string;
-  pools: readonly string[];
   maxPayloadBytes: number;
   privacyDefault: Privacy;
   /** Topic filters (MQTT wildcards allowed) and the label that prompts on them get at least. */
@@ -41,8 +40,7 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
     correlation: inbound.correlation,
     userProperties: inbound.userProperties,
   });
-  const topicProblem = (topic: string) =>
-    replyTopicProblem(topic, rules.baseTopic, rules.node, rules.pools);
+  const topicProblem = (topic: string) => replyTopicProblem(topic, rules.baseTopic);
 
   const correlationId = idFromCorrelation(inbound.correlation);
   let id = correlationId;

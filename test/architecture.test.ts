@@ -1,0 +1,201 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const SRC = resolve(import.meta.dirname, '../src');
+
+type Import = { from: string; room: string; specifier: string; target: string; typeOnly: boolean };
+
+/** Rooms by layer. A room may import the rooms listed here, and itself. */
+const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string }> = {
+  core: { value: [], why: 'core is below everything: what it imports, everybody imports' },
+  protocol: { value: ['core'], why: 'protocol is pure and runs in the web page as well' },
+  config: { value: ['core', 'protocol'], why: 'configuration is read before any room exists' },
+  hardware: layer2(),
+  model: layer2(),
+  engine: layer2(),
+  queue: layer2(),
+  service: {
+    value: ['core', 'protocol', 'config'],
+    type: ['queue'],
+    why: 'the pipeline knows the rooms below it by interface, so that each can be replaced and faked',
+  },
+  gateway: {
+    value: ['core', 'protocol', 'config'],
+    type: ['service', 'queue'],
+    why: 'a gateway is a way in and out; what happens to a prompt is the pipeline’s business',
+  },
+  telemetry: {
+    value: ['core', 'protocol', 'config'],
+    type: ['service'],
+    why: 'telemetry reports what it is handed; reaching into rooms would tie it to their insides',
+  },
+  daemon: {
+    value: [
+      ...['core', 'protocol', 'config', 'hardware', 'model', 'engine', 'queue', 'service'],
+      ...['gateway', 'telemetry'],
+    ],
+    why: 'the composition root builds everything, and nothing below may know it',
+  },
+  cli: {
+    value: [
+      ...[
+        'core',
+        'protocol',
+        'config',
+        'daemon',
+        'model',
+        'engine',
+        'queue',
+        'gateway',
+        'hardware',
+      ],
+    ],
+    why: 'commands are thin: they call one room or start the daemon',
+  },
+};
+
+function layer2() {
+  return {
+    value: ['core', 'protocol', 'config'],
+    why: 'rooms of layer 2 never import each other: they meet as arguments in the composition root',
+  };
+}
+
+/** Packages that belong to one place. */
+const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
+  {
+    pattern: /^onnxruntime/,
+    home: /^engine\/process\//,
+    why: 'onnxruntime blocks its thread and may crash: it lives in the engine process only',
+  },
+  {
+    pattern: /^@huggingface\//,
+    home: /^engine\/process\//,
+    why: 'the tokenizer’s memory belongs to the engine process, not to the daemon',
+  },
+  { pattern: /^mqtt$|^aedes/, home: /^gateway\/mqtt\//, why: 'MQTT is spoken in one place' },
+  { pattern: /^protobufjs/, home: /^model\//, why: 'only the converter writes protobuf' },
+  { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
+  { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
+  { pattern: /^systeminformation/, home: /^hardware\//, why: 'host facts come from hardware' },
+  { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
+];
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sourceFiles(path);
+    return /\.tsx?$/.test(entry.name) ? [path] : [];
+  });
+}
+
+const IMPORT =
+  /(?:^|\n)\s*(import|export)\s+(type\s+)?(?:[\w*{}\s,$]+?\sfrom\s+)?['"]([^'"]+)['"]/g;
+const DYNAMIC_IMPORT = /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
+
+function importsOf(path: string): Import[] {
+  const text = readFileSync(path, 'utf8');
+  const from = relative(SRC, path);
+  const found = [
+    ...[...text.matchAll(IMPORT)].map((match) => ({
+      specifier: match[3] ?? '',
+      typeOnly: match[2] !== undefined,
+    })),
+    ...[...text.matchAll(DYNAMIC_IMPORT)].map((match) => ({
+      specifier: match[1] ?? '',
+      typeOnly: false,
+    })),
+  ];
+  return found.map(({ specifier, typeOnly }) => ({
+    from,
+    room: from.split('/')[0] ?? '',
+    specifier,
+    typeOnly,
+    target: specifier.startsWith('.')
+      ? relative(SRC, resolve(dirname(path), specifier))
+      : specifier,
+  }));
+}
+
+const files = sourceFiles(SRC);
+const imports = files.flatMap(importsOf);
+
+describe('architecture', () => {
+  it('sees the code that it judges', () => {
+    expect(files.length).toBeGreaterThan(60);
+    expect(imports.length).toBeGreaterThan(200);
+    const rooms = new Set(files.map((path) => relative(SRC, path).split('/')[0]));
+    expect([...rooms].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+  });
+
+  it('keeps the rooms in their layers', () => {
+    const broken = imports
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .flatMap(({ from, room, target, typeOnly }) => {
+        const other = target.split('/')[0] ?? '';
+        const rule = MAY_IMPORT[room];
+        if (rule === undefined || other === room || other.endsWith('package.json')) return [];
+        if (rule.value.includes(other)) return [];
+        if (typeOnly && rule.type?.includes(other)) return [];
+        return [`${from} imports ${target}: ${rule.why}`];
+      });
+    expect(broken).toEqual([]);
+  });
+
+  it('enters other rooms by their door', () => {
+    // Interfaces that several rooms share may be imported as types from where they stand.
+    const sharedTypes = new Set(['queue/types.ts', 'service/ports.ts']);
+    const broken = imports
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .filter(({ room, target, typeOnly }) => {
+        const [other = '', ...rest] = target.split('/');
+        if (other === room || other.startsWith('..') || room === 'cli') return false;
+        if (typeOnly && sharedTypes.has(target)) return false;
+        return rest.at(-1) !== 'index.ts';
+      })
+      .map(({ from, target }) => `${from} imports ${target}: enter by the room's index.ts`);
+    expect(broken).toEqual([]);
+  });
+
+  it('keeps packages in the rooms that own them', () => {
+    const broken = imports.flatMap(({ from, specifier, typeOnly }) =>
+      PACKAGE_HOMES.filter(
+        ({ pattern, home }) => !typeOnly && pattern.test(specifier) && !home.test(from),
+      ).map(({ why }) => `${from} imports ${specifier}: ${why}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it('ends the process only where a process begins', () => {
+    const allowed = /^(daemon|cli)\/|^engine\/process\/main\.ts$/;
+    const broken = files
+      .map((path) => relative(SRC, path))
+      .filter((path) => !allowed.test(path))
+      .filter((path) => /\bprocess\.exit\(/.test(readFileSync(join(SRC, path), 'utf8')))
+      .map((path) => `${path} calls process.exit: only daemon, cli and the engine's main may`);
+    expect(broken).toEqual([]);
+  });
+
+  it('has no cycles between files', () => {
+    const graph = new Map<string, string[]>();
+    for (const { from, specifier, target, typeOnly } of imports) {
+      if (!specifier.startsWith('.') || typeOnly) continue;
+      graph.set(from, [...(graph.get(from) ?? []), target]);
+    }
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (file: string, path: string[]): void => {
+      const at = path.indexOf(file);
+      if (at >= 0) {
+        cycles.push([...path.slice(at), file].join(' → '));
+        return;
+      }
+      if (done.has(file)) return;
+      for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+      done.add(file);
+    };
+    for (const file of graph.keys()) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+});
