@@ -31,26 +31,11 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'telemetry reports what it is handed; reaching into rooms would tie it to their insides',
   },
   daemon: {
-    value: [
-      ...['core', 'protocol', 'config', 'hardware', 'model', 'engine', 'queue', 'service'],
-      ...['gateway', 'telemetry'],
-    ],
+    value: 'core protocol config hardware model engine queue service gateway telemetry'.split(' '),
     why: 'the composition root builds everything, and nothing below may know it',
   },
   cli: {
-    value: [
-      ...[
-        'core',
-        'protocol',
-        'config',
-        'daemon',
-        'model',
-        'engine',
-        'queue',
-        'gateway',
-        'hardware',
-      ],
-    ],
+    value: 'core protocol config daemon model engine queue gateway hardware'.split(' '),
     why: 'commands are thin: they call one room or start the daemon',
   },
 };
@@ -126,7 +111,7 @@ describe('architecture', () => {
     expect(files.length).toBeGreaterThan(60);
     expect(imports.length).toBeGreaterThan(200);
     const rooms = new Set(files.map((path) => relative(SRC, path).split('/')[0]));
-    expect([...rooms].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+    expect(rooms).toEqual(new Set(Object.keys(MAY_IMPORT)));
   });
 
   it('keeps the rooms in their layers', () => {
