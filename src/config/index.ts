@@ -1,0 +1,20 @@
+/**
+ * config: one convict schema, and the way from its sources (defaults, device profile, file, values set
+ * over MQTT, environment, flags; later ones win) to checked values that know where they came from.
+ * Promises: nothing unchecked gets through, one error names every bad key, secrets are read from files
+ * only and masked wherever values are shown, and nothing set over MQTT can loosen privacy.
+ */
+export { type ConfigRow, describeConfig, describeSchema, type SettingFacts } from './describe.ts';
+export { defaultConfigFiles, type LoadedConfig, loadConfig, type LoadOptions } from './load.ts';
+export { defaultNodeId, defaultStateFolder } from './machine.ts';
+export {
+  ConfigError,
+  type ConfigProblem,
+  type Origin,
+  type OriginSource,
+  originText,
+  problemText,
+} from './problems.ts';
+export { applyLive, type ChangePlan, planChanges, saveOverlay } from './remote.ts';
+export { type Config, type ConfigKey, configSchemaVersion, settings } from './schema.ts';
+export { readSecretFile } from './secrets.ts';

@@ -1,0 +1,33 @@
+import type { ConfigProblem, Origin } from './problems.ts';
+import type { Config, ConfigKey } from './schema.ts';
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** What is wrong between settings that are each fine by themselves. */
+export function relationProblems(
+  values: Config,
+  origins: Readonly<Record<ConfigKey, Origin>>,
+): ConfigProblem[] {
+  const { http, mqtt, queue } = values;
+  const rules: { key: ConfigKey; broken: boolean; message: string }[] = [
+    {
+      key: 'http.host',
+      broken: !isLoopback(http.host) && http.token_file === '',
+      message: `listening on ${http.host} needs http.token_file: anybody on the network could use the board`,
+    },
+    {
+      key: 'mqtt.tls.cert_file',
+      broken: (mqtt.tls.cert_file === '') !== (mqtt.tls.key_file === ''),
+      message: 'expected mqtt.tls.cert_file and mqtt.tls.key_file together',
+    },
+    {
+      key: 'queue.max_payload_bytes',
+      broken: queue.max_payload_bytes > queue.max_bytes,
+      message: `expected at most queue.max_bytes (${queue.max_bytes}), or the largest prompt never fits`,
+    },
+  ];
+  return rules
+    .filter((rule) => rule.broken)
+    .map(({ key, message }) => ({ key, message, origin: origins[key] }));
+}

@@ -1,0 +1,218 @@
+import * as v from 'valibot';
+import { choice, flag, path, pattern, real, shaped, text, whole } from '../kinds.ts';
+import { setting } from '../setting.ts';
+
+const levelName = (value: string) => value.length <= 128 && /^[A-Za-z0-9._-]+$/.test(value);
+
+const nodeId = pattern(
+  '1 to 128 characters of A-Z a-z 0-9 . _ - (and not "pool")',
+  (value) => levelName(value) && value !== 'pool',
+  { optional: true },
+);
+
+const baseTopic = pattern(
+  'topic levels without + # and blanks, not starting with $ or ending in /',
+  (value) => value.length <= 256 && /^[^$/\s+#][^\s+#]*$/.test(value) && !value.endsWith('/'),
+);
+
+function brokerUrlAccepted(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  return /^(mqtts?|wss?):$/.test(url.protocol) && url.hostname !== '' && url.password === '';
+}
+
+const brokerUrl = pattern(
+  'a URL of scheme mqtt, mqtts, ws or wss without a password in it (use mqtt.password_file)',
+  brokerUrlAccepted,
+);
+
+const pools = shaped(
+  'a list of pool names such as ["kitchen"]',
+  v.pipe(
+    v.array(
+      v.pipe(
+        v.string('expected text'),
+        v.check(levelName, 'expected 1 to 128 characters of A-Z a-z 0-9 . _ -'),
+      ),
+    ),
+    v.maxLength(32),
+  ),
+);
+
+const PORT = whole(1, 65_535);
+const live = { live: true, remote: true };
+const remote = { remote: true };
+
+export const node = {
+  id: setting(
+    nodeId,
+    '',
+    "This board's name in topics and frames (empty: the host name and four hex digits of the machine id). Two live nodes of one id disturb each other.",
+    remote,
+  ),
+  state_folder: setting(
+    path('a folder'),
+    '',
+    'Folder for everything that must survive a restart (empty: `$STATE_DIRECTORY` as systemd sets it, else `/var/lib/twowatt` if that is there and writable, else `~/.local/state/twowatt`).',
+  ),
+};
+
+export const mqtt = {
+  url: setting(
+    brokerUrl,
+    'mqtt://127.0.0.1:1883',
+    'The broker. Schemes mqtt, mqtts, ws, wss. Not used while `mqtt.embedded` is on.',
+  ),
+  base_topic: setting(baseTopic, 'twowatt/v1', 'First levels of every topic.'),
+  tls: {
+    ca_file: setting(
+      path(),
+      '',
+      "PEM file of the authority that signed the broker's certificate (empty: the system's authorities).",
+    ),
+    cert_file: setting(
+      path(),
+      '',
+      'PEM file of the client certificate; needs `mqtt.tls.key_file` (empty: none).',
+    ),
+    key_file: setting(
+      path(),
+      '',
+      'PEM file of the private key of `mqtt.tls.cert_file` (empty: none).',
+    ),
+  },
+  username: setting(text(256), '', 'User name at the broker (empty: anonymous).'),
+  password_file: setting(
+    path(),
+    '',
+    'File that holds the password at the broker, not readable by everybody; a name without a slash is looked for in `$CREDENTIALS_DIRECTORY` first (empty: no password).',
+  ),
+  keepalive_s: setting(
+    whole(5, 3600),
+    60,
+    'Seconds between pings. A broker publishes the Last Will after one and a half of these without a sign of life.',
+  ),
+  session_expiry_s: setting(
+    whole(0, 31_536_000),
+    86_400,
+    'Seconds for which the broker keeps the session, and with it prompts for this node, while the daemon is away. 0 loses them.',
+  ),
+  receive_maximum: setting(
+    whole(1, 65_535),
+    16,
+    'Prompts that the broker may send before the first is acknowledged, that is, on disk.',
+  ),
+  pools: setting(
+    pools,
+    [],
+    'Pools whose prompts this node shares with others, as a list of names.',
+  ),
+  embedded: setting(
+    flag,
+    false,
+    'Run a broker inside the daemon (MQTT 3.1.1 only, no passwords, loopback only) and use it: for trials on one machine.',
+  ),
+  embedded_port: setting(PORT, 1883, 'TCP port of the embedded broker on 127.0.0.1.'),
+};
+
+export const http = {
+  host: setting(
+    pattern('a host name or an IP address', (value) => /^[A-Za-z0-9.:-]{1,253}$/.test(value)),
+    '127.0.0.1',
+    'Address to listen on. Any other than loopback needs `http.token_file`.',
+  ),
+  port: setting(whole(0, 65_535), 8470, 'TCP port (0: any free one).'),
+  token_file: setting(
+    path(),
+    '',
+    'File that holds the bearer token which clients must send, not readable by everybody (empty: no token).',
+  ),
+};
+
+export const queue = {
+  path: setting(
+    path(),
+    '',
+    'SQLite file of the journal of prompts and answers (empty: `queue.sqlite` in `node.state_folder`).',
+  ),
+  max_depth: setting(
+    whole(1, 100_000),
+    256,
+    'Prompts that may wait or run; further ones are refused with `queue_full`.',
+    remote,
+  ),
+  max_bytes: setting(
+    whole(65_536, 1_073_741_824),
+    8_388_608,
+    'Bytes of prompts that may wait or run; further ones are refused with `queue_full`.',
+    remote,
+  ),
+  max_payload_bytes: setting(
+    whole(256, 16_777_216),
+    65_536,
+    'Largest prompt, bytes; larger ones are refused with `payload_too_large`.',
+    remote,
+  ),
+  dedupe_window_s: setting(
+    whole(0, 604_800),
+    3600,
+    'Seconds after its answer for which the same prompt (reply topic, id and body) gets the stored answer again.',
+    remote,
+  ),
+  retention_s: setting(
+    whole(0, 31_536_000),
+    86_400,
+    'Seconds for which answers and sessions stay on disk after their last use; an answer that no broker has taken yet stays as long. Shorter than `queue.dedupe_window_s` it shortens that too.',
+    remote,
+  ),
+};
+
+export const telemetry = {
+  interval_s: setting(
+    whole(1, 86_400),
+    30,
+    'Seconds between messages while prompts run or wait.',
+    live,
+  ),
+  idle_interval_s: setting(
+    whole(1, 86_400),
+    300,
+    'Seconds between messages while nothing runs.',
+    live,
+  ),
+  min_interval_s: setting(
+    real(0.2, 3600),
+    2,
+    'Fewest seconds between two messages when values change early (never more than the interval). Lower costs more traffic.',
+    live,
+  ),
+};
+
+export const fleet = {
+  port: setting(whole(0, 65_535), 8480, 'TCP port of the fleet dashboard (0: any free one).'),
+  store: setting(
+    text(1024),
+    '',
+    'Where the dashboard keeps its history: a SQLite file or a `postgres://` URL (empty: `fleet.sqlite` in `node.state_folder`).',
+    { sensitive: true },
+  ),
+};
+
+export const log = {
+  level: setting(
+    choice('debug', 'info', 'warn', 'error', 'silent'),
+    'info',
+    'Least severe messages that are logged.',
+    live,
+  ),
+  prompts: setting(
+    flag,
+    false,
+    'Write prompts and answers to the log, for the search of a fault. They may hold private things.',
+    {
+      ...live,
+      refuseRemote: (_current, wanted) =>
+        wanted ? 'prompts are only let into the log on the board itself' : undefined,
+    },
+  ),
+};
