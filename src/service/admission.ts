@@ -46,10 +46,10 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
   let id = correlationId;
   let replyTo: string | undefined;
   try {
-    if (inbound.payload.length > rules.maxPayloadBytes) {
+    if (inbound.payloadBytes > rules.maxPayloadBytes) {
       throw new TwowattError(
         'payload_too_large',
-        `the payload has ${inbound.payload.length} bytes, at most ${rules.maxPayloadBytes} are taken`,
+        `the payload has ${inbound.payloadBytes} bytes, at most ${rules.maxPayloadBytes} are taken`,
       );
     }
     const raw =

@@ -25,7 +25,10 @@ export interface ReplyPort {
 
 /** A prompt message as a gateway received it, not yet parsed. */
 export type InboundPrompt = {
+  /** Cut off somewhere after the longest allowed payload: a flood of huge messages costs no memory. */
   payload: Uint8Array;
+  /** Bytes that were sent, also when `payload` is cut. */
+  payloadBytes: number;
   /** `text`: the plain-text topic, where even `{` is just a character. */
   format: 'frames' | 'text';
   /** The topic that the message came in on; the privacy of `router.privacy_topics` goes by it. */

@@ -1,0 +1,73 @@
+import { TwowattError } from '../core/index.ts';
+import {
+  describeConfig,
+  type LoadedConfig,
+  planChanges,
+  saveOverlay,
+} from '../config/index.ts';
+import type { ModelFacts, Verb } from '../protocol/index.ts';
+import type { Pipeline } from '../service/index.ts';
+
+export type VerbContext = {
+  version: string;
+  config: () => LoadedConfig;
+  pipeline: Pipeline;
+  listModels: () => Promise<{ active: ModelFacts | null; models: { id: string; path: string }[] }>;
+  setDraining: (draining: boolean) => void;
+  /** Asks the process to stop so that its service manager starts it again. */
+  requestRestart: () => void;
+  /** Called after values set over MQTT were saved; applies those that need no restart. */
+  onConfigSaved: () => void;
+};
+
+/** Answers a request to this node; throws a coded error for what it does not serve. */
+export async function answerVerb(
+  verb: Verb,
+  args: Record<string, unknown>,
+  context: VerbContext,
+): Promise<unknown> {
+  switch (verb) {
+    case 'ping':
+      return { version: context.version };
+    case 'config.get':
+      return { settings: describeConfig(context.config()) };
+    case 'config.set':
+      return setConfig(args, context);
+    case 'drain':
+      context.setDraining(true);
+      return { state: 'draining' };
+    case 'resume':
+      context.setDraining(false);
+      return { state: 'online' };
+    case 'restart':
+      context.requestRestart();
+      return { state: 'restarting' };
+    case 'model.list':
+      return context.listModels();
+    case 'governor.set':
+    case 'model.pull':
+    case 'model.activate':
+    case 'model.rollback':
+    case 'decisions':
+      throw new TwowattError('unsupported', `${verb} is not served by this version`);
+  }
+}
+
+function setConfig(args: Record<string, unknown>, context: VerbContext): unknown {
+  const wanted = args['set'];
+  if (typeof wanted !== 'object' || wanted === null || Array.isArray(wanted)) {
+    throw new TwowattError('invalid_request', 'set: expected an object of settings', {
+      param: 'set',
+    });
+  }
+  const config = context.config();
+  const plan = planChanges(config, wanted as Record<string, unknown>);
+  if (plan.applied.length + plan.restart.length > 0) {
+    if (config.overlayPath === null) {
+      throw new TwowattError('unsupported', 'this node keeps no values set over MQTT');
+    }
+    saveOverlay(config.overlayPath, plan.overlay);
+    context.onConfigSaved();
+  }
+  return { applied: plan.applied, restart: plan.restart, refused: plan.refused };
+}
