@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../protocol/index.ts';
+import type { JournalProblem } from './errors.ts';
 
 /** Where and how a prompt's frames go; stored beside the prompt so that a restart can still answer. */
 export type ReplyAddress = {
@@ -36,8 +37,13 @@ export type StoredPrompt = NewPrompt & {
   /** Journal time (see Timeline) of acceptance and expiry. */
   acceptedAt: number;
   expiresAt: number | null;
-  /** How often a run of this prompt was begun, this one included. */
+  /** How often a run of this prompt was begun, this one included; on disk before the run begins. */
   attempts: number;
+  /**
+   * True when `attempts` has passed the journal's `maxAttempts`: earlier runs took the daemon down or
+   * were given up. Do not run it again; answer it with `internal`.
+   */
+  exhausted: boolean;
 };
 
 /** An answer as it was stored; sending it again sends these very bytes. */
@@ -61,35 +67,55 @@ export type AcceptResult =
 export type JournalCounts = {
   /** Waiting and running prompts. */
   depth: number;
-  /** Bytes of their bodies. */
+  /** Bytes that they hold: bodies, reply addresses, and a fixed overhead per row. */
   bytes: number;
   /** Age of the oldest of them, milliseconds; 0 when there is none. */
   oldestMs: number;
   unsent: number;
+  /** Why the last write failed; null while writes succeed. `disk_full` is a health condition. */
+  problem: JournalProblem | null;
 };
 
 export type EraseCounts = { prompts: number; answers: number; sessions: number };
 
 /**
  * The durable way of a prompt: accepted once, answered once, sent until a broker took it. Every
- * method that changes something has synced it to the disk when it returns.
+ * method that changes something has synced it to the disk when it returns; `markSent` alone is lazy.
+ *
+ * When the disk fails, methods throw a JournalError (see errors.ts) and nothing has changed; the
+ * caller tries again.
  */
 export interface Journal {
-  /** Throws `queue_full` when the bounds would be broken; nothing is written then. */
+  /**
+   * Throws `queue_full` when the bounds would be broken (nothing is written then) or when the disk is
+   * full or cannot be written (a JournalError whose `problem` says so).
+   *
+   * The dedupe window counts from the answer; while a prompt is active its topic and id are always
+   * taken. A redelivered packet without an id of its own is matched by packet id and body.
+   */
   accept(prompt: NewPrompt): AcceptResult;
   /**
    * Takes the next prompt to run: highest priority first, then order of acceptance; never a prompt
    * whose session has an older one unanswered. Undefined when there is none.
    */
   claim(): StoredPrompt | undefined;
-  /** Puts a claimed prompt back, to run again at its old place. */
-  release(seq: number): void;
+  /**
+   * Puts a claimed prompt back, to run again at its old place. With `uncounted` the attempt is taken
+   * back: for an orderly stop, which is not the prompt's fault. No effect on one that is not running.
+   */
+  release(seq: number, options?: { uncounted?: boolean }): void;
   /**
    * Stores the terminal payload and, for a session, the new turns, in one transaction. The first
-   * answer wins: returns the answer that is stored, whichever it is.
+   * answer wins: returns the answer that is stored, whichever it is. Any active prompt can be
+   * completed, running or not. On a JournalError `disk_full`, `read_only` or `io` keep the payload
+   * and call again; an `unknown_prompt` was erased or pruned.
    */
   complete(seq: number, payload: string, turns?: ChatMessage[]): StoredAnswer;
-  /** The broker has acknowledged the answer. */
+  /**
+   * The broker has acknowledged the answer. Held in memory until the next write, `prune` or `close`
+   * takes it to the disk: a power cut before that sends an identical copy again, which is allowed,
+   * and the SD card is spared a sync per prompt.
+   */
   markSent(seq: number): void;
   /** Answers that no broker has acknowledged, oldest first. */
   unsent(limit: number): StoredAnswer[];
@@ -106,7 +132,10 @@ export interface Journal {
   aheadOf(priority: number): number;
   /** Journal time now, milliseconds: see Timeline. */
   now(): number;
-  /** Deletes what is past its retention; returns how many answers went. */
+  /**
+   * Deletes what is past its retention and writes lazy marks down; returns how many answers went. A
+   * call does a bounded amount of work: call it about once a minute.
+   */
   prune(): number;
   /** Erases prompts, answers and sessions so that the bytes are gone from the file as well. */
   erase(): EraseCounts;

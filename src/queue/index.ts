@@ -1,0 +1,12 @@
+/**
+ * queue: the durable way of a prompt, on SQLite. What `accept` has returned survives a power cut;
+ * what `complete` has stored is never computed again; nothing grows beyond its bounds. Time in here
+ * is journal time (timeline.ts), so that a wall clock that jumps by years harms no deadline.
+ *
+ * A prompt costs three syncs of the disk (accepted, begun, answered); that it was sent rides along
+ * with the next write. All calls are synchronous: they hold up the event loop for one sync each.
+ */
+export type { CorruptReport } from './database.ts';
+export { JournalError, type JournalProblem } from './errors.ts';
+export { type JournalLimits, type JournalOptions, openJournal } from './journal.ts';
+export type * from './types.ts';
