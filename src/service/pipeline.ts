@@ -10,17 +10,16 @@ import type { ChatMessage, TerminalFrame } from '../protocol/index.ts';
 import type { Journal, ReplyAddress, StoredAnswer, StoredPrompt } from '../queue/types.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { encodeFrame, errorFrame, frameHead } from './answers.ts';
+import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
 import { createOutbox } from './outbox.ts';
 import type { Engine, InboundPrompt, ReplyPort } from './ports.ts';
 import { type RunContext, runPrompt, type StopReason } from './run-prompt.ts';
 
-/** An engine that stays away this long takes its waiting prompts' hope: they end `model_unavailable`. */
-const UNAVAILABLE_PATIENCE_MS = 60_000;
 /** What a refused client should wait before it tries again, when nothing better is known. */
 const DEFAULT_RETRY_MS = 5_000;
 /** How often expired answers and sessions are swept out of the journal. */
-const PRUNE_PERIOD_MS = 600_000;
+const PRUNE_PERIOD_MS = 60_000;
 /** First and longest wait before an answer that could not be stored (disk full) is tried again. */
 const STORE_RETRY_MS = { first: 500, longest: 30_000 };
 /** How long a stop waits for the broker to acknowledge the last answers. */
@@ -30,8 +29,6 @@ export type PipelineOptions = {
   rules: AdmissionRules;
   /** Prompts that the engine runs at once. */
   slots: number;
-  /** Runs of one prompt before it counts as the cause of the crashes. */
-  maxAttempts: number;
   currency: string;
   systemPrompt: string;
   clock: Clock;
@@ -39,8 +36,6 @@ export type PipelineOptions = {
   journal: Journal;
   engine: Engine;
   port: ReplyPort;
-  /** A prompt could not be stored, or can be again: for the health list. */
-  onDiskTrouble: (problem: TwowattError | null) => void;
 };
 
 export type PipelineTotals = { accepted: number; completed: number; rejected: number };
@@ -89,25 +84,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let retryTimer: TimerHandle | undefined;
   /** Waiting prompts whose end is being stored: they still look waiting to the journal. */
   const ending = new Set<number>();
-  let unavailableSince: number | null = null;
 
   const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, () => journal.prune());
-  const stopWatching = engine.onStatus(() => {
-    noteAvailability();
-    pump();
-  });
-  noteAvailability();
+  const availability = watchAvailability({ engine, clock, onChange: pump });
   // What an earlier life accepted runs as soon as the engine does.
   queueMicrotask(pump);
-
-  function noteAvailability(): void {
-    if (engine.status().state !== 'unavailable') {
-      unavailableSince = null;
-    } else if (unavailableSince === null) {
-      unavailableSince = clock.monotonicMs();
-      clock.setTimer(UNAVAILABLE_PATIENCE_MS, pump);
-    }
-  }
 
   function refuse(id: string, reply: ReplyAddress, error: TwowattError): void {
     totals.rejected += 1;
@@ -128,7 +109,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     try {
       refuseEarly(body.model, prompt.priority, prompt.deadlineMs);
       const accepted = journal.accept(prompt);
-      options.onDiskTrouble(null);
       switch (accepted.kind) {
         case 'accepted':
           totals.accepted += 1;
@@ -161,7 +141,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       }
     } catch (error) {
       const coded = toTwowattError(error);
-      if (coded.param === 'disk') options.onDiskTrouble(coded);
       if (!(error instanceof TwowattError)) logger.error({ id: prompt.id, error }, 'accept failed');
       refuse(prompt.id, prompt.reply, coded);
     }
@@ -175,7 +154,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       });
     }
     const status = engine.status();
-    if (status.state === 'unavailable' && waitedTooLong()) throw unavailableError();
+    if (availability.givenUp()) throw availability.error();
     if (model !== undefined && status.model !== null && model !== status.model.id) {
       throw new TwowattError(
         'model_unavailable',
@@ -197,28 +176,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  function waitedTooLong(): boolean {
-    return (
-      unavailableSince !== null && clock.monotonicMs() - unavailableSince >= UNAVAILABLE_PATIENCE_MS
-    );
-  }
-
-  function unavailableError(): TwowattError {
-    const problem = engine.status().problem;
-    return new TwowattError(
-      'model_unavailable',
-      problem === null ? 'the model cannot be run at the moment' : problem.message,
-      { retryAfterMs: UNAVAILABLE_PATIENCE_MS },
-    );
-  }
-
   /** Claims and starts whatever can run now. Safe to call at any time. */
   function pump(): void {
     if (stopped) return;
     try {
       expireWaiting();
       const { state } = engine.status();
-      if (state === 'unavailable' && waitedTooLong()) answerAllUnavailable();
+      if (availability.givenUp()) answerAllUnavailable();
       if (state !== 'ready' && state !== 'busy') return;
       while (running.size < options.slots) {
         const stored = journal.claim();
@@ -227,7 +191,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       }
     } catch (error) {
       // Disk trouble: what was accepted stays in the journal and is tried again.
-      options.onDiskTrouble(toTwowattError(error));
       logger.error({ error }, 'could not take the next prompt from the journal');
       retryTimer?.cancel();
       retryTimer = clock.setTimer(STORE_RETRY_MS.longest, pump);
@@ -236,7 +199,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   function start(stored: StoredPrompt): void {
     progress += 1;
-    if (stored.attempts > options.maxAttempts) {
+    if (stored.exhausted) {
       const error = new TwowattError(
         'internal',
         `the node stopped ${stored.attempts - 1} times while answering this prompt; it is given up`,
@@ -264,7 +227,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     try {
       const outcome = await runPrompt(stored, stop, context);
       if (outcome.kind === 'interrupted') {
-        journal.release(stored.seq);
+        journal.release(stored.seq, { uncounted: true });
         return;
       }
       if (outcome.sample) estimate.observe(outcome.sample);
@@ -286,9 +249,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     for (let waitMs = STORE_RETRY_MS.first; answer === undefined; waitMs *= 2) {
       try {
         answer = journal.complete(stored.seq, payload, turns);
-        options.onDiskTrouble(null);
       } catch (error) {
-        options.onDiskTrouble(toTwowattError(error));
+        if (isGone(error)) {
+          logger.warn(
+            { id: stored.id },
+            'the prompt was erased while it ran: its answer is dropped',
+          );
+          return;
+        }
         logger.error({ id: stored.id, error }, 'an answer could not be stored; trying again');
         // At a stop the prompt stays `running` in the journal and is run again at the next start.
         if (stopped) return;
@@ -335,7 +303,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   function answerAllUnavailable(): void {
     for (let stored = journal.claim(); stored; stored = journal.claim()) {
-      endWaiting(stored, unavailableError());
+      endWaiting(stored, availability.error());
     }
   }
 
@@ -372,7 +340,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         await Promise.all([...running.values()].map(({ finished }) => finished));
       }
       atDeadline.cancel();
-      stopWatching();
+      availability.close();
       // A broker that does not answer must not hold the stop up: the journal sends at the next start.
       await Promise.race([outbox.settled(), sleep(clock, LAST_SEND_MS)]);
     },
@@ -380,4 +348,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     busy: () => running.size,
     progress: () => progress,
   };
+}
+
+/** The journal no longer knows the prompt: somebody erased the data while it ran. */
+function isGone(error: unknown): boolean {
+  return (error as { problem?: unknown } | null)?.problem === 'unknown_prompt';
 }

@@ -1,0 +1,48 @@
+import { type Clock, TwowattError } from '../core/index.ts';
+import type { Engine } from './ports.ts';
+
+/** An engine that stays away this long takes its waiting prompts' hope: they end `model_unavailable`. */
+const PATIENCE_MS = 60_000;
+
+/** Tells a short absence of the engine, which prompts wait out, from one that they cannot. */
+export type Availability = {
+  /** The engine has been unavailable (not just restarting) for longer than prompts wait. */
+  givenUp(): boolean;
+  error(): TwowattError;
+  close(): void;
+};
+
+/** Calls `onChange` whenever the engine's status or our patience changed. */
+export function watchAvailability(options: {
+  engine: Engine;
+  clock: Clock;
+  onChange: () => void;
+}): Availability {
+  const { engine, clock, onChange } = options;
+  let since: number | null = null;
+  const note = () => {
+    if (engine.status().state !== 'unavailable') {
+      since = null;
+    } else if (since === null) {
+      since = clock.monotonicMs();
+      clock.setTimer(PATIENCE_MS, onChange);
+    }
+  };
+  const stop = engine.onStatus(() => {
+    note();
+    onChange();
+  });
+  note();
+  return {
+    givenUp: () => since !== null && clock.monotonicMs() - since >= PATIENCE_MS,
+    error() {
+      const { problem } = engine.status();
+      return new TwowattError(
+        'model_unavailable',
+        problem?.message ?? 'the model cannot be run at the moment',
+        { retryAfterMs: PATIENCE_MS },
+      );
+    },
+    close: stop,
+  };
+}
