@@ -58,7 +58,10 @@ export type Pipeline = {
   drain(): void;
   resume(): void;
   draining(): boolean;
-  /** Finishes the running prompts within `deadlineMs`, then puts them back for the next start. */
+  /**
+   * Finishes the running prompts within `deadlineMs`, then puts them back for the next start. What
+   * still comes in meanwhile is journalled, not refused: it too runs after the next start.
+   */
   stop(deadlineMs: number): Promise<void>;
   totals(): PipelineTotals;
   /** Prompts being run now. */
@@ -328,7 +331,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     },
     draining: () => draining,
     async stop(deadlineMs) {
-      draining = true;
       stopped = true;
       pruneTimer.cancel();
       expiryTimer?.cancel();

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '../../../src/core/index.ts';
+import type { Frame } from '../../../src/protocol/index.ts';
+import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
+import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
+import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engine.ts';
+import { createVirtualClock } from '../../fakes/virtual-clock.ts';
+
+/** The way back, kept in memory; `connected` false is a broker that is away. */
+export function createFakePort(): ReplyPort & {
+  connected: boolean;
+  delivered: StoredAnswer[];
+  sent: Omit<StoredAnswer, 'seq'>[];
+} {
+  const port = {
+    connected: true,
+    delivered: [] as StoredAnswer[],
+    sent: [] as Omit<StoredAnswer, 'seq'>[],
+    async deliver(answer: StoredAnswer) {
+      if (port.connected) port.delivered.push(answer);
+      return port.connected;
+    },
+    trySend(frame: Omit<StoredAnswer, 'seq'>) {
+      if (port.connected) port.sent.push(frame);
+    },
+  };
+  return port;
+}
+
+/** A pipeline on the real journal, with a scripted engine and virtual time. */
+export function createFixture(
+  options: Partial<Omit<FakeEngineOptions, 'clock'>> & { maxDepth?: number } = {},
+) {
+  const folder = mkdtempSync(join(tmpdir(), 'twowatt-service-'));
+  const clock = createVirtualClock();
+  const open = () =>
+    openJournal({
+      path: join(folder, 'queue.sqlite'),
+      clock,
+      logger: silentLogger,
+      limits: {
+        maxDepth: options.maxDepth ?? 100,
+        maxBytes: 1_000_000,
+        retentionMs: 3_600_000,
+        dedupeWindowMs: 600_000,
+        maxAttempts: 3,
+      },
+    });
+  const port = createFakePort();
+  const build = () => {
+    const journal = open();
+    const engine = createFakeEngine({ answer: () => 'yes', ...options, clock });
+    const pipeline = createPipeline({
+      rules: {
+        node: 'pi',
+        baseTopic: 'twowatt/v1',
+        maxPayloadBytes: 65_536,
+        privacyDefault: 'redact',
+        privacyTopics: [{ topic: 'twowatt/v1/+/prompt', privacy: 'redact' }],
+      },
+      slots: 1,
+      currency: 'USD',
+      systemPrompt: '',
+      clock,
+      logger: silentLogger,
+      journal,
+      engine,
+      port,
+    });
+    return { journal, engine, pipeline };
+  };
+  let packetId = 0;
+  const inbound = (body: unknown, extra: Partial<InboundPrompt> = {}): InboundPrompt => {
+    const payload =
+      body instanceof Uint8Array
+        ? body
+        : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+    packetId += 1;
+    return {
+      payload,
+      payloadBytes: payload.length,
+      format: 'frames',
+      topic: 'twowatt/v1/pi/prompt',
+      defaultReplyTopic: (id) => `twowatt/v1/pi/reply/${id}`,
+      invalidReplyTopic: 'twowatt/v1/pi/reply/invalid',
+      correlation: null,
+      userProperties: null,
+      packetId,
+      redelivered: false,
+      ...extra,
+    };
+  };
+  return {
+    clock,
+    port,
+    inbound,
+    ...build(),
+    /** The daemon again, on the same journal, as after a crash: nothing was closed in order. */
+    build,
+    /** Frames that reached the broker, terminal ones with their copies. */
+    frames: (id: string): Frame[] =>
+      [...port.sent, ...port.delivered]
+        .filter((message) => message.id === id)
+        .map(({ payload }) => JSON.parse(payload) as Frame),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
