@@ -5,7 +5,13 @@
  * only and masked wherever values are shown, and nothing set over MQTT can loosen privacy.
  */
 export { type ConfigRow, describeConfig, describeSchema, type SettingFacts } from './describe.ts';
-export { defaultConfigFiles, type LoadedConfig, loadConfig, type LoadOptions } from './load.ts';
+export {
+  defaultConfigFiles,
+  type LoadedConfig,
+  loadConfig,
+  type LoadOptions,
+  type ProfileDefaults,
+} from './load.ts';
 export { defaultNodeId, defaultStateFolder } from './machine.ts';
 export {
   ConfigError,

@@ -17,6 +17,8 @@ import {
   type SourceContent,
 } from './sources.ts';
 
+export type ProfileDefaults = { profile: string; values: object };
+
 export type LoadOptions = {
   /** `--config`: must exist. Without it the usual places are tried. */
   file?: string | undefined;
@@ -25,8 +27,8 @@ export type LoadOptions = {
   env: Readonly<Record<string, string | undefined>>;
   /** Values set over MQTT. Default: `remote-config.json` in the state folder; null reads none. */
   overlayPath?: string | null | undefined;
-  /** Defaults that a device profile brings, nested as in the file. */
-  profileDefaults?: { profile: string; values: object } | undefined;
+  /** Finds the device profile for the configured hardware; its values are defaults, nested as in the file. */
+  profileDefaults?: ((hardware: Config['hardware']) => ProfileDefaults | undefined) | undefined;
   homeFolder: string;
   /** Where a file is looked for without `file`, first found wins. */
   searchFiles?: readonly string[] | undefined;
@@ -37,6 +39,8 @@ export type LoadedConfig = {
   origins: Readonly<Record<ConfigKey, Origin>>;
   /** The file that was read; null when there is none. */
   file: string | null;
+  /** The device profile whose defaults are in; null without one. */
+  profile: string | null;
   /** Where values set over MQTT are kept; null when they are not. */
   overlayPath: string | null;
   /** What the overlay asks for, good or not; `planChanges` builds on it. */
@@ -77,8 +81,10 @@ export function entryProblem(entry: Entry): ConfigProblem | undefined {
   const known = settings.get(entry.key);
   const wrong = known?.kind.problem(entry.value);
   if (wrong !== undefined) {
-    const found = show(maskValue(entry.key, entry.value));
-    return { key: entry.key, message: `${wrong}, found ${found}`, origin: entry.origin };
+    // What is wrong inside a list is named already, and a misplaced key of an endpoint is a secret.
+    const scalar = typeof entry.value !== 'object';
+    const found = scalar ? `, found ${show(maskValue(entry.key, entry.value))}` : '';
+    return { key: entry.key, message: `${wrong}${found}`, origin: entry.origin };
   }
   if (entry.origin.source === 'flag' && holdsSecret(entry.key, entry.value)) {
     const message = 'passwords do not belong on a command line, where every user can read them';
@@ -125,56 +131,55 @@ function merge(entries: readonly Entry[], options: LoadOptions) {
   return { values, origins: origins as Record<ConfigKey, Origin> };
 }
 
+/** Throws for everything that is wrong with what these sources hold. */
+function checkSources(contents: readonly SourceContent[]): Entry[] {
+  const entries = contents.flatMap((content) => content.entries);
+  const bad = entries.map(entryProblem).filter((problem) => problem !== undefined);
+  const problems = [...contents.flatMap((content) => content.problems), ...bad];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return entries;
+}
+
 /**
  * Merges all sources: flags over environment over values set over MQTT over the file over the device
  * profile over defaults. Throws a ConfigError that names every bad key.
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  const { file, content: fromFile } = readFiles(options);
-  const profile = options.profileDefaults;
-  const fromProfile = entriesOf(profile?.values, {
-    source: 'profile',
-    detail: profile?.profile ?? null,
-  });
-  const local = [fromProfile, fromFile, readEnvironment(options.env), readFlags(options.set ?? [])];
-
-  const problems = local.flatMap((content) => content.problems);
-  for (const { entries } of local) {
-    for (const entry of entries) {
-      const problem = entryProblem(entry);
-      if (problem !== undefined) problems.push(problem);
-    }
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
-
-  // Where the overlay lies cannot be set over MQTT, so the local sources decide it.
-  const localEntries = local.flatMap((content) => content.entries);
-  const stateFolder = merge(localEntries, options).values.node.state_folder;
+  const { file, content } = readFiles(options);
+  const sources = [content, readEnvironment(options.env), readFlags(options.set ?? [])];
+  // What MQTT may not set is decided here: which board this is and where the overlay lies.
+  const local = merge(checkSources(sources), options).values;
+  const profile = options.profileDefaults?.(local.hardware);
   const overlayPath =
-    options.overlayPath === undefined ? join(stateFolder, OVERLAY_FILE) : options.overlayPath;
+    options.overlayPath === undefined
+      ? join(local.node.state_folder, OVERLAY_FILE)
+      : options.overlayPath;
   const remote = overlayPath === null ? undefined : readOverlay(overlayPath);
 
+  const profileOrigin: Origin = { source: 'profile', detail: profile?.profile ?? null };
+  const fromProfile = checkSources([entriesOf(profile?.values, profileOrigin)]);
+  const [fromFile = [], ...stronger] = sources.map((source) => source.entries);
   const build = (remoteEntries: readonly Entry[]) => {
-    const [profileContent, fileContent, ...stronger] = local.map((content) => content.entries);
-    const ordered = [profileContent, fileContent, remoteEntries, ...stronger];
-    return merge(
-      ordered.flatMap((entries) => entries ?? []),
-      options,
-    );
+    const merged = merge([fromProfile, fromFile, remoteEntries, ...stronger].flat(), options);
+    return { ...merged, relations: relationProblems(merged.values, merged.origins) };
   };
-  let merged = build(remote?.entries ?? []);
-  let relations = relationProblems(merged.values, merged.origins);
+
+  let built = build(remote?.entries ?? []);
   let ignored = remote?.problems ?? [];
-  if (relations.length > 0 && remote !== undefined && remote.entries.length > 0) {
-    // The file may have changed since; a board must not stay down for a value set from afar.
-    const without = build([]);
-    const stillWrong = relationProblems(without.values, without.origins);
-    if (stillWrong.length === 0) {
-      ignored = [...ignored, ...relations];
-      merged = without;
-    }
-    relations = stillWrong;
+  if (built.relations.length > 0) {
+    // A board must not stay down for a value set from afar that the file has since moved away from.
+    const withoutRemote = build([]);
+    if (withoutRemote.relations.length > 0) throw new ConfigError(withoutRemote.relations);
+    ignored = [...ignored, ...built.relations];
+    built = withoutRemote;
   }
-  if (relations.length > 0) throw new ConfigError(relations);
-  return { ...merged, file, overlayPath, overlay: remote?.raw ?? {}, problems: ignored };
+  return {
+    values: built.values,
+    origins: built.origins,
+    file,
+    profile: profile?.profile ?? null,
+    overlayPath,
+    overlay: remote?.raw ?? {},
+    problems: ignored,
+  };
 }

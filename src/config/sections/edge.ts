@@ -61,7 +61,8 @@ export const mqtt = {
   url: setting(
     brokerUrl,
     'mqtt://127.0.0.1:1883',
-    'The broker. Schemes mqtt, mqtts, ws, wss. Not used while `mqtt.embedded` is on.',
+    'The broker. Not used while `mqtt.embedded` is on.',
+    { sensitive: true },
   ),
   base_topic: setting(baseTopic, 'twowatt/v1', 'First levels of every topic.'),
   tls: {
