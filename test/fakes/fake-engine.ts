@@ -71,7 +71,7 @@ export function createFakeEngine(options: FakeEngineOptions): FakeEngine {
       return;
     }
     const prompt = (request.messages ?? []).map(({ content }) => content).join('\n');
-    const tokens = [...answer].slice(0, request.maxTokens);
+    const tokens = Array.from(answer).slice(0, request.maxTokens);
     let text = '';
     for (const token of tokens) {
       if (options.tokenMs) await sleep(options.clock, options.tokenMs, signal);
@@ -99,11 +99,11 @@ export function createFakeEngine(options: FakeEngineOptions): FakeEngine {
         text,
         finishReason: signal.aborted
           ? 'cancelled'
-          : tokens.length < [...answer].length
+          : tokens.length < Array.from(answer).length
             ? 'length'
             : 'stop',
-        promptTokens: [...(request.prompt ?? prompt)].length,
-        completionTokens: [...text].length,
+        promptTokens: Array.from(request.prompt ?? prompt).length,
+        completionTokens: Array.from(text).length,
         cachedTokens: 0,
         prefillMs: options.tokenMs ?? 0,
         decodeMs: ranMs,
