@@ -1,5 +1,5 @@
-import type { Statements } from './statements.ts';
-import type { Totals } from './totals.ts';
+import type { PromptRow, Statements } from './statements.ts';
+import { ROW_OVERHEAD_BYTES, textBytes, type Totals } from './totals.ts';
 
 /** Making room goes on to here, so that a full share is not met again by the very next answer. */
 const ROOM_AFTER_EVICTION = 0.9;
@@ -65,4 +65,13 @@ function drop(statements: Statements, totals: Totals, answer: AnswerRow, sent: b
   statements.deletePrompt.run(answer.seq);
   totals[sent ? 'sent' : 'unsent'] -= 1;
   totals[sent ? 'sentBytes' : 'unsentBytes'] -= answer.bytes;
+}
+
+/** Bytes that a prompt's row holds once `payload` is its answer. */
+export function answerBytes(row: PromptRow, payload: string): number {
+  return (
+    ROW_OVERHEAD_BYTES +
+    textBytes(row.id, row.body_hash, row.session, row.topic, row.correlation) +
+    textBytes(row.user_properties, payload)
+  );
 }

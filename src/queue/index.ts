@@ -8,5 +8,6 @@
  */
 export type { CorruptReport } from './database.ts';
 export { JournalError, type JournalProblem } from './errors.ts';
-export { type JournalLimits, type JournalOptions, openJournal } from './journal.ts';
+export { type JournalOptions, openJournal } from './journal.ts';
+export type { JournalLimits } from './limits.ts';
 export type * from './types.ts';

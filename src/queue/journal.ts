@@ -1,82 +1,41 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type Clock, type Logger, TwowattError } from '../core/index.ts';
-import { evictSentAnswers, pruneAnswers, writeSentMarks } from './answers.ts';
+import type { Clock, Logger } from '../core/index.ts';
+import { admit, aheadOf } from './admission.ts';
+import { answerBytes, pruneAnswers } from './answers.ts';
 import { type CorruptReport, openDatabase, removeMovedAside } from './database.ts';
-import { JournalError, type JournalProblem, toJournalError } from './errors.ts';
+import { toJournalError } from './errors.ts';
+import { Ledger } from './ledger.ts';
+import { type JournalLimits, sentShareBytes, sessionShareBytes } from './limits.ts';
 import { STATE } from './schema.ts';
 import { appendTurns, pruneSessions, readTurns } from './sessions.ts';
 import {
-  prepareStatements,
   type PromptRow,
   type PromptRowWithText,
-  type Statements,
   toStoredAnswer,
   toStoredPrompt,
 } from './statements.ts';
-import { createTimeline, type Timeline, type TimelineAnchor } from './timeline.ts';
-import {
-  addWaiting,
-  copyTotals,
-  depthOf,
-  emptyTotals,
-  loadTotals,
-  ROW_OVERHEAD_BYTES,
-  type Totals,
-  waitingFrom,
-} from './totals.ts';
-import type { AcceptResult, Journal, NewPrompt, StoredPrompt } from './types.ts';
-
-export type JournalLimits = {
-  /** Waiting and running prompts. */
-  maxDepth: number;
-  /**
-   * All that is stored, in bytes of text and a fixed overhead per row. Half is for work that must not
-   * be lost (active prompts and unsent answers): beyond it prompts are refused. A quarter keeps sent
-   * answers for the dedupe window (oldest go first), a quarter sessions (longest unused go first).
-   * The file itself may be about twice as large: free pages are kept, and there is a log beside it.
-   */
-  maxBytes: number;
-  /** How long answers (sent or not) and unused sessions are kept. */
-  retentionMs: number;
-  /** How long after its answer a prompt is recognised; retention, when shorter, ends it sooner. */
-  dedupeWindowMs: number;
-  /** Runs after which a prompt comes out of `claim` as `exhausted`. */
-  maxAttempts: number;
-};
+import { addWaiting, depthOf, emptyTotals } from './totals.ts';
+import type { Journal, NewPrompt, StoredPrompt } from './types.ts';
 
 export type JournalOptions = {
   path: string;
   clock: Clock;
   limits: JournalLimits;
   logger: Logger;
+  /** A journal that could not be read was moved aside and a fresh one begun. */
   onCorrupt?: (report: CorruptReport) => void;
 };
-
-const WORK_PART = 1 / 2;
-const SENT_PART = 1 / 4;
-const SESSION_PART = 1 / 4;
 
 /** Lazy marks are written down by themselves when so many have gathered. */
 const MOST_SENT_MARKS = 64;
 /** Rows of each kind that one `prune` deletes: it must not hold up the daemon's event loop. */
 const PRUNE_BATCH = 500;
 
-const LOWEST_PRIORITY = 0;
-const HIGHEST_PRIORITY = 9;
-
-type Keeper = {
-  boot_id: string;
-  monotonic_ms: number;
-  wall_ms: number;
-  wall_trusted: number;
-  journal_ms: number;
-  next_seq: number;
-};
-
 /**
  * Opens (or begins) the journal at `path` and takes an exclusive lock on it. Prompts that were
  * running when the last process ended wait again. Throws a JournalError: `locked` when another
- * process has it, `newer_schema` or `foreign` when the file is not ours to touch.
+ * process has it, `newer_schema` or `foreign` when the file is not ours to touch, `read_only`,
+ * `disk_full` or `io` when it cannot be written.
  */
 export function openJournal(options: JournalOptions): Journal {
   const { path, clock, limits, logger } = options;
@@ -85,193 +44,179 @@ export function openJournal(options: JournalOptions): Journal {
     options.onCorrupt?.(report);
   });
   try {
-    return new SqliteJournal(database, path, clock, limits, logger);
+    const ledger = new Ledger(database, { path, clock, sentShareBytes: sentShareBytes(limits) });
+    logger.info(
+      {
+        depth: depthOf(ledger.totals),
+        unsent: ledger.totals.unsent,
+        time: ledger.timeline.continued,
+      },
+      'journal open',
+    );
+    return new SqliteJournal({ database, ledger, path, limits, logger });
   } catch (error) {
     database.close();
     throw toJournalError(error, path);
   }
 }
 
+type Parts = {
+  database: DatabaseSync;
+  ledger: Ledger;
+  path: string;
+  limits: JournalLimits;
+  logger: Logger;
+};
+
 class SqliteJournal implements Journal {
   readonly #database: DatabaseSync;
+  readonly #ledger: Ledger;
   readonly #path: string;
   readonly #limits: JournalLimits;
   readonly #logger: Logger;
-  readonly #statements: Statements;
-  readonly #timeline: Timeline;
-  #nextSeq: number;
-  #totals: Totals;
-  /** Running prompts and when they were accepted. */
-  readonly #running = new Map<number, number>();
-  /** Answers known to be sent but not marked on disk yet, with their bytes. */
-  readonly #sentMarks = new Map<number, number>();
-  #problem: JournalProblem | null = null;
 
-  constructor(
-    database: DatabaseSync,
-    path: string,
-    clock: Clock,
-    limits: JournalLimits,
-    logger: Logger,
-  ) {
+  constructor({ database, ledger, path, limits, logger }: Parts) {
     this.#database = database;
+    this.#ledger = ledger;
     this.#path = path;
     this.#limits = limits;
     this.#logger = logger;
-    this.#statements = prepareStatements(database);
-    const keeper = this.#statements.readKeeper.get() as Keeper | undefined;
-    this.#timeline = createTimeline(clock, keeper === undefined ? undefined : toAnchor(keeper));
-    this.#nextSeq = keeper?.next_seq ?? 1;
-    this.#totals = emptyTotals();
-    this.#write(() => this.#statements.runningToReady.run());
-    this.#totals = loadTotals(this.#statements);
-    logger.info(
-      { depth: depthOf(this.#totals), unsent: this.#totals.unsent, time: this.#timeline.continued },
-      'journal open',
-    );
   }
 
-  accept(prompt: NewPrompt): AcceptResult {
-    return this.#guard(() => {
-      const earlier = this.#findEarlier(prompt);
-      if (earlier !== undefined) return earlier;
-      const bytes = promptBytes(prompt);
-      this.#refuseBeyondBounds(bytes);
-      try {
-        return this.#insert(prompt, bytes);
-      } catch (error) {
-        throw error instanceof JournalError ? error.asRefusal() : error;
-      }
-    });
+  accept(prompt: NewPrompt) {
+    return this.#ledger.guard(() => admit(this.#ledger, this.#limits, prompt));
   }
 
   claim(): StoredPrompt | undefined {
-    return this.#guard(() => {
-      const next = this.#statements.nextReady.get() as { seq: number } | undefined;
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const next = ledger.statements.nextReady.get() as { seq: number } | undefined;
       if (next === undefined) return undefined;
-      const row = this.#row(next.seq);
+      const row = ledger.row(next.seq);
       const attempts = row.attempts + 1;
-      this.#write(() => {
-        this.#statements.setState.run(STATE.running, attempts, row.seq);
-        addWaiting(this.#totals, row.priority, -1);
-        this.#totals.running += 1;
+      ledger.write(() => {
+        ledger.statements.setState.run(STATE.running, attempts, row.seq);
+        addWaiting(ledger.totals, row.priority, -1);
+        ledger.totals.running.set(row.seq, row.accepted_at);
       });
-      this.#running.set(row.seq, row.accepted_at);
-      return toStoredPrompt({ ...row, attempts }, this.#limits.maxAttempts);
+      return this.#prompt({ ...row, attempts });
     });
   }
 
   release(seq: number, { uncounted = false } = {}): void {
-    this.#guard(() => {
-      if (!this.#running.has(seq)) return;
-      const row = this.#row(seq);
-      this.#write(() => {
-        this.#statements.setState.run(STATE.ready, row.attempts - (uncounted ? 1 : 0), seq);
-        addWaiting(this.#totals, row.priority, 1);
-        this.#totals.running -= 1;
+    const ledger = this.#ledger;
+    ledger.guard(() => {
+      if (!ledger.totals.running.has(seq)) return;
+      const row = ledger.row(seq);
+      ledger.write(() => {
+        ledger.statements.setState.run(STATE.ready, row.attempts - (uncounted ? 1 : 0), seq);
+        addWaiting(ledger.totals, row.priority, 1);
+        ledger.totals.running.delete(seq);
       });
-      this.#running.delete(seq);
     });
   }
 
   complete(...[seq, payload, turns]: Parameters<Journal['complete']>) {
-    return this.#guard(() => {
-      const row = this.#row(seq);
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const row = ledger.row(seq);
       if (row.state === STATE.answered) return toStoredAnswer(row);
       const bytes = answerBytes(row, payload);
-      this.#write((now) => {
-        this.#statements.answer.run(now, bytes, seq);
-        this.#statements.replaceContent.run(payload, seq);
-        if (row.state === STATE.running) this.#totals.running -= 1;
-        else addWaiting(this.#totals, row.priority, -1);
-        this.#totals.activeBytes -= row.bytes;
-        this.#totals.unsent += 1;
-        this.#totals.unsentBytes += bytes;
+      ledger.write((now) => {
+        ledger.statements.answer.run(now, bytes, seq);
+        ledger.statements.replaceContent.run(payload, seq);
+        if (!ledger.totals.running.delete(seq)) addWaiting(ledger.totals, row.priority, -1);
+        ledger.totals.activeBytes -= row.bytes;
+        ledger.totals.unsent += 1;
+        ledger.totals.unsentBytes += bytes;
         if (row.session !== null) this.#advanceSession(row.session, turns ?? [], now);
       });
-      this.#running.delete(seq);
       return toStoredAnswer({ ...row, text: payload });
     });
   }
 
   markSent(seq: number): void {
-    this.#guard(() => {
-      if (this.#sentMarks.has(seq)) return;
-      const row = this.#statements.promptBySeq.get(seq) as PromptRowWithText | undefined;
+    const ledger = this.#ledger;
+    ledger.guard(() => {
+      if (ledger.sentMarks.has(seq)) return;
+      const row = ledger.statements.promptBySeq.get(seq) as PromptRowWithText | undefined;
       if (row === undefined || row.state !== STATE.answered || row.sent === 1) return;
-      this.#sentMarks.set(seq, row.bytes);
-      if (this.#sentMarks.size >= MOST_SENT_MARKS) this.#write(() => {});
+      ledger.sentMarks.set(seq, row.bytes);
+      if (ledger.sentMarks.size >= MOST_SENT_MARKS) ledger.write(() => {});
     });
   }
 
   unsent(limit: number) {
-    return this.#guard(() => {
-      const rows = this.#statements.unsent.all(limit + this.#sentMarks.size) as { seq: number }[];
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const most = limit + ledger.sentMarks.size;
+      const rows = ledger.statements.unsent.all(most) as { seq: number }[];
       return rows
-        .filter(({ seq }) => !this.#sentMarks.has(seq))
+        .filter(({ seq }) => !ledger.sentMarks.has(seq))
         .slice(0, limit)
-        .map(({ seq }) => toStoredAnswer(this.#row(seq)));
+        .map(({ seq }) => toStoredAnswer(ledger.row(seq)));
     });
   }
 
   expired(limit: number): StoredPrompt[] {
-    return this.#guard(() => {
-      const rows = this.#statements.expired.all(this.now(), limit) as { seq: number }[];
-      return rows.map(({ seq }) => toStoredPrompt(this.#row(seq), this.#limits.maxAttempts));
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const rows = ledger.statements.expired.all(ledger.now(), limit) as { seq: number }[];
+      return rows.map(({ seq }) => this.#prompt(ledger.row(seq)));
     });
   }
 
   nextExpiry(): number | null {
-    return this.#guard(() => {
-      const row = this.#statements.nextExpiry.get() as { expires_at: number } | undefined;
+    return this.#ledger.guard(() => {
+      const row = this.#ledger.statements.nextExpiry.get() as { expires_at: number } | undefined;
       return row?.expires_at ?? null;
     });
   }
 
   findActive(id: string) {
-    return this.#guard(() => {
-      const rows = this.#statements.activeById.all(id) as PromptRowWithText[];
+    return this.#ledger.guard(() => {
+      const rows = this.#ledger.statements.activeById.all(id) as PromptRowWithText[];
       return rows.map((row) => ({
-        prompt: toStoredPrompt(row, this.#limits.maxAttempts),
+        prompt: this.#prompt(row),
         state: row.state === STATE.running ? ('running' as const) : ('waiting' as const),
       }));
     });
   }
 
   sessionTurns(session: string) {
-    return this.#guard(() => readTurns(this.#statements, session));
+    return this.#ledger.guard(() => readTurns(this.#ledger.statements, session));
   }
 
   counts() {
-    return this.#guard(() => {
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
       const oldest = this.#oldestActive();
       return {
-        depth: depthOf(this.#totals),
-        bytes: this.#totals.activeBytes,
-        oldestMs: oldest === undefined ? 0 : this.now() - oldest,
-        unsent: this.#totals.unsent - this.#sentMarks.size,
-        problem: this.#problem,
+        depth: depthOf(ledger.totals),
+        bytes: ledger.totals.activeBytes,
+        oldestMs: oldest === undefined ? 0 : ledger.now() - oldest,
+        unsent: ledger.totals.unsent - ledger.sentMarks.size,
+        problem: ledger.problem,
       };
     });
   }
 
   aheadOf(priority: number): number {
-    return this.#totals.running + waitingFrom(this.#totals, clampPriority(priority));
+    return aheadOf(this.#ledger, priority);
   }
 
   now(): number {
-    return this.#timeline.now();
+    return this.#ledger.now();
   }
 
   prune(): number {
-    return this.#guard(() => {
-      const before = this.now() - this.#limits.retentionMs;
-      const options = { before, limit: PRUNE_BATCH };
-      // Looking first: an idle board must not sync its card once a minute for nothing.
-      if (this.#sentMarks.size === 0 && !this.#anythingBefore(before)) return 0;
-      const gone = this.#write(() => {
-        pruneSessions(this.#statements, this.#totals, options);
-        return pruneAnswers(this.#statements, this.#totals, options);
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const options = { before: ledger.now() - this.#limits.retentionMs, limit: PRUNE_BATCH };
+      if (!this.#hasToPrune(options.before)) return 0;
+      const gone = ledger.write(() => {
+        pruneSessions(ledger.statements, ledger.totals, options);
+        return pruneAnswers(ledger.statements, ledger.totals, options);
       });
       if (gone.unsent > 0) {
         this.#logger.warn(
@@ -284,20 +229,16 @@ class SqliteJournal implements Journal {
   }
 
   erase() {
-    return this.#guard(() => {
-      const totals = this.#totals;
-      const erased = {
-        prompts: depthOf(totals),
-        answers: totals.unsent + totals.sent,
-        sessions: totals.sessions,
-      };
-      this.#write(() => {
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const { unsent, sent, sessions } = ledger.totals;
+      const erased = { prompts: depthOf(ledger.totals), answers: unsent + sent, sessions };
+      ledger.write(() => {
         this.#database.exec(
           'DELETE FROM content; DELETE FROM prompt; DELETE FROM turn; DELETE FROM session;',
         );
-        this.#totals = emptyTotals();
+        ledger.totals = emptyTotals();
       });
-      this.#running.clear();
       // secure_delete has zeroed the freed pages; VACUUM gives them back and cutting the log off
       // takes away the last older copies. A flash card may still hold blocks it has remapped.
       this.#database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE);');
@@ -310,88 +251,14 @@ class SqliteJournal implements Journal {
     if (!this.#database.isOpen) return;
     try {
       // After damage the mark "closed cleanly" stays away, so that the next open looks closely.
-      if (this.#problem !== 'corrupt') this.#guard(() => this.#write(() => {}, { closing: true }));
+      if (this.#ledger.problem !== 'corrupt') this.#ledger.write(() => {}, { closing: true });
     } finally {
       this.#database.close();
     }
   }
 
-  /** The same prompt (or another of its name) that was accepted before and still counts. */
-  #findEarlier(prompt: NewPrompt): AcceptResult | undefined {
-    let row = this.#statements.newestById.get(prompt.id, prompt.reply.topic) as
-      | PromptRow
-      | undefined;
-    if (row === undefined && prompt.idGenerated && prompt.delivery?.redelivered === true) {
-      row = this.#statements.newestByPacket.get(prompt.delivery.packetId, prompt.bodyHash) as
-        | PromptRow
-        | undefined;
-    }
-    if (row === undefined) return undefined;
-    const answeredAt = row.answered_at;
-    if (answeredAt !== null && this.now() - answeredAt > this.#limits.dedupeWindowMs) {
-      return undefined;
-    }
-    if (row.body_hash !== prompt.bodyHash) return { kind: 'conflict' };
-    if (answeredAt === null) return { kind: 'in_progress', seq: row.seq, id: row.id };
-    return { kind: 'answered', answer: toStoredAnswer(this.#row(row.seq)) };
-  }
-
-  #refuseBeyondBounds(bytes: number): void {
-    const { maxDepth, maxBytes } = this.#limits;
-    const depth = depthOf(this.#totals);
-    if (depth >= maxDepth) {
-      throw new TwowattError(
-        'queue_full',
-        `${depth} prompts are waiting, the limit is ${maxDepth}`,
-      );
-    }
-    const held = this.#totals.activeBytes + this.#totals.unsentBytes;
-    if (held + bytes > maxBytes * WORK_PART) {
-      throw new TwowattError(
-        'queue_full',
-        `waiting prompts and unsent answers hold ${held} bytes, this prompt needs ${bytes}, ` +
-          `the limit is ${maxBytes * WORK_PART} (half of queue.max_bytes)`,
-      );
-    }
-  }
-
-  #insert(prompt: NewPrompt, bytes: number): AcceptResult {
-    const seq = this.#nextSeq;
-    const priority = clampPriority(prompt.priority);
-    const { reply, delivery, session } = prompt;
-    const ahead = this.aheadOf(priority) + this.#sessionAhead(session, priority);
-    this.#write((now) => {
-      const blocked = session !== null && this.#statements.sessionIsBusy.get(session) !== undefined;
-      this.#statements.insertPrompt.run(
-        seq,
-        blocked ? STATE.blocked : STATE.ready,
-        priority,
-        now,
-        prompt.deadlineMs === null ? null : now + Math.ceil(prompt.deadlineMs),
-        bytes,
-        prompt.id,
-        prompt.idGenerated ? 1 : 0,
-        delivery?.packetId ?? null,
-        delivery?.redelivered === true ? 1 : 0,
-        session,
-        prompt.bodyHash,
-        reply.topic,
-        reply.format,
-        reply.correlation,
-        reply.userProperties === null ? null : JSON.stringify(reply.userProperties),
-      );
-      this.#statements.insertContent.run(seq, prompt.body);
-      addWaiting(this.#totals, priority, 1);
-      this.#totals.activeBytes += bytes;
-      this.#nextSeq = seq + 1;
-    });
-    return { kind: 'accepted', seq, ahead };
-  }
-
-  /** Older prompts of the session that run first although their priority is lower. */
-  #sessionAhead(session: string | null, priority: number): number {
-    if (session === null) return 0;
-    return (this.#statements.sessionAhead.get(session, priority) as { n: number }).n;
+  #prompt(row: PromptRowWithText): StoredPrompt {
+    return toStoredPrompt(row, this.#limits.maxAttempts);
   }
 
   /** Keeps the turns and lets the session's next prompt run. */
@@ -400,120 +267,34 @@ class SqliteJournal implements Journal {
     turns: NonNullable<Parameters<Journal['complete']>[2]>,
     now: number,
   ): void {
+    const { statements, totals } = this.#ledger;
     if (turns.length > 0) {
-      appendTurns(this.#statements, this.#totals, {
-        name: session,
-        turns,
-        now,
-        shareBytes: this.#limits.maxBytes * SESSION_PART,
-      });
+      const shareBytes = sessionShareBytes(this.#limits);
+      appendTurns(statements, totals, { name: session, turns, now, shareBytes });
     }
-    const head = this.#statements.sessionHead.get(session) as PromptRow | undefined;
+    const head = statements.sessionHead.get(session) as PromptRow | undefined;
     if (head?.state === STATE.blocked) {
-      this.#statements.setState.run(STATE.ready, head.attempts, head.seq);
+      statements.setState.run(STATE.ready, head.attempts, head.seq);
     }
-  }
-
-  #row(seq: number): PromptRowWithText {
-    const row = this.#statements.promptBySeq.get(seq) as PromptRowWithText | undefined;
-    if (row === undefined) {
-      throw new JournalError('unknown_prompt', `the journal holds no prompt ${seq}`);
-    }
-    return row;
   }
 
   /** A blocked prompt is younger than its session's oldest, so ready and running ones are enough. */
   #oldestActive(): number | undefined {
-    const found = [...this.#running.values()];
-    for (const [priority, count] of this.#totals.waiting.entries()) {
-      const row = count > 0 ? this.#statements.oldestReady.get(priority) : undefined;
+    const { statements, totals } = this.#ledger;
+    const found = [...totals.running.values()];
+    for (const [priority, count] of totals.waiting.entries()) {
+      const row = count > 0 ? statements.oldestReady.get(priority) : undefined;
       if (row !== undefined) found.push(row['accepted_at'] as number);
     }
     return found.length === 0 ? undefined : Math.min(...found);
   }
 
-  #anythingBefore(before: number): boolean {
-    const session = this.#statements.oldestSessions.get(1) as { used_at: number } | undefined;
-    return (
-      (session !== undefined && session.used_at < before) ||
-      [0, 1].some((sent) => this.#statements.answeredBefore.get(sent, before, 1) !== undefined)
-    );
+  /** An idle board must not sync its card for nothing; after a failure a write shows whether it passed. */
+  #hasToPrune(before: number): boolean {
+    const { statements, sentMarks, problem } = this.#ledger;
+    if (sentMarks.size > 0 || problem !== null) return true;
+    const session = statements.oldestSessions.get(1) as { used_at: number } | undefined;
+    if (session !== undefined && session.used_at < before) return true;
+    return [0, 1].some((sent) => statements.answeredBefore.get(sent, before, 1) !== undefined);
   }
-
-  /**
-   * One transaction: lazy marks, `work`, bounds of the stored answers, journal time. When anything
-   * fails, disk and counters are as before.
-   */
-  #write<T>(work: (now: number) => T, { closing = false } = {}): T {
-    const totals = copyTotals(this.#totals);
-    const nextSeq = this.#nextSeq;
-    try {
-      this.#statements.begin.run();
-      writeSentMarks(this.#statements, this.#totals, this.#sentMarks);
-      const result = work(this.now());
-      evictSentAnswers(this.#statements, this.#totals, this.#limits.maxBytes * SENT_PART);
-      const anchor = this.#timeline.anchor();
-      this.#statements.writeKeeper.run(
-        anchor.bootId,
-        anchor.monotonicMs,
-        anchor.wallMs,
-        anchor.wallTrusted ? 1 : 0,
-        anchor.journalMs,
-        this.#nextSeq,
-        closing ? 1 : 0,
-      );
-      this.#statements.commit.run();
-      this.#sentMarks.clear();
-      this.#problem = null;
-      return result;
-    } catch (error) {
-      this.#totals = totals;
-      this.#nextSeq = nextSeq;
-      const failure = toJournalError(error, this.#path);
-      if (failure instanceof JournalError) this.#problem = failure.problem;
-      if (this.#database.isOpen && this.#database.isTransaction) this.#statements.rollback.run();
-      throw failure;
-    }
-  }
-
-  #guard<T>(body: () => T): T {
-    try {
-      return body();
-    } catch (error) {
-      throw toJournalError(error, this.#path);
-    }
-  }
-}
-
-function toAnchor(keeper: Keeper): TimelineAnchor {
-  return {
-    bootId: keeper.boot_id,
-    monotonicMs: keeper.monotonic_ms,
-    wallMs: keeper.wall_ms,
-    wallTrusted: keeper.wall_trusted === 1,
-    journalMs: keeper.journal_ms,
-  };
-}
-
-function clampPriority(priority: number): number {
-  return Math.min(HIGHEST_PRIORITY, Math.max(LOWEST_PRIORITY, Math.trunc(priority)));
-}
-
-const textBytes = (...texts: (string | null)[]) =>
-  texts.reduce((sum, text) => sum + (text === null ? 0 : Buffer.byteLength(text)), 0);
-
-function promptBytes({ id, reply, bodyHash, body, session }: NewPrompt): number {
-  const properties = reply.userProperties === null ? null : JSON.stringify(reply.userProperties);
-  return (
-    ROW_OVERHEAD_BYTES +
-    textBytes(id, bodyHash, session, reply.topic, reply.correlation, properties, body)
-  );
-}
-
-function answerBytes(row: PromptRow, payload: string): number {
-  return (
-    ROW_OVERHEAD_BYTES +
-    textBytes(row.id, row.body_hash, row.session, row.topic, row.correlation) +
-    textBytes(row.user_properties, payload)
-  );
 }

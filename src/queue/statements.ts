@@ -63,8 +63,8 @@ export const SQL = {
   oldestSessions: 'SELECT key, used_at, bytes FROM session ORDER BY used_at LIMIT ?',
   deleteSession: 'DELETE FROM session WHERE key = ?',
 
-  activeTotals: `SELECT priority, state, count(*) AS n, sum(bytes) AS bytes FROM prompt
-    WHERE state < 3 GROUP BY priority, state`,
+  activeTotals: `SELECT priority, count(*) AS n, sum(bytes) AS bytes FROM prompt
+    WHERE state < 3 GROUP BY priority`,
   answerTotals: `SELECT sent, count(*) AS n, sum(bytes) AS bytes FROM prompt
     WHERE state = 3 GROUP BY sent`,
   sessionTotals: 'SELECT count(*) AS n, coalesce(sum(bytes), 0) AS bytes FROM session',
