@@ -7,6 +7,7 @@
  * with the next write. All calls are synchronous: they hold up the event loop for one sync each.
  */
 export type { CorruptReport } from './database.ts';
+export { eraseJournal } from './erase.ts';
 export { JournalError, type JournalProblem } from './errors.ts';
 export { type JournalOptions, openJournal } from './journal.ts';
 export type { JournalLimits } from './limits.ts';
