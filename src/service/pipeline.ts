@@ -26,7 +26,9 @@ const STORE_RETRY_MS = { first: 500, longest: 30_000 };
 const LAST_SEND_MS = 2_000;
 
 export type PipelineOptions = {
-  rules: AdmissionRules;
+  node: string;
+  /** Asked at each prompt, so that settings may change while the pipeline runs. */
+  rules: () => AdmissionRules;
   /** Prompts that the engine runs at once. */
   slots: number;
   currency: string;
@@ -73,13 +75,12 @@ export type Pipeline = {
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { clock, logger, journal, engine, port, rules } = options;
-  const node = rules.node;
+  const { clock, logger, journal, engine, port, node } = options;
   const outbox = createOutbox({ journal, port, logger });
   const estimate = createEstimate();
   const running = new Map<number, Running>();
   const totals: PipelineTotals = { accepted: 0, completed: 0, rejected: 0 };
-  const context: RunContext = { ...options, node };
+  const context: RunContext = options;
   let progress = 0;
   let draining = false;
   let stopped = false;
@@ -103,7 +104,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   async function submit(inbound: InboundPrompt): Promise<void> {
-    const admission = admit(inbound, rules);
+    const admission = admit(inbound, options.rules());
     if (admission.kind === 'refused') {
       refuse(admission.id, admission.reply, admission.error);
       return;
@@ -210,6 +211,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, error);
       return;
     }
+    logger.debug({ id: stored.id, attempt: stored.attempts }, 'prompt begins');
     const abort = new AbortController();
     const deadline =
       stored.expiresAt === null

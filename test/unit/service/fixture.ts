@@ -53,13 +53,14 @@ export function createFixture(
     const journal = open();
     const engine = createFakeEngine({ answer: () => 'yes', ...options, clock });
     const pipeline = createPipeline({
-      rules: {
+      node: 'pi',
+      rules: () => ({
         node: 'pi',
         baseTopic: 'twowatt/v1',
         maxPayloadBytes: 65_536,
         privacyDefault: 'redact',
         privacyTopics: [{ topic: 'twowatt/v1/+/prompt', privacy: 'redact' }],
-      },
+      }),
       slots: 1,
       currency: 'USD',
       systemPrompt: '',
