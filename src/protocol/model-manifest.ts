@@ -19,7 +19,7 @@ export type ModelForm = 'int8' | 'fp32';
  * Which cores the graph is for. `dotprod`: 8-bit dot products (arm64 asimddp, x86 VNNI), so the head
  * is block-quantised and shares the embedding's bytes. `nodotprod`: Cortex-A53/A57/A72, where that
  * kernel would unpack to fp32 on each call, so the head is an int8 GEMM. `avx2`: x86 without VNNI,
- * whose u8×s8 product may saturate, so weights keep to 7 bits.
+ * whose u8×s8 product saturates, so weights are unsigned and the exact u8×u8 product is used.
  */
 export type ModelTarget = 'dotprod' | 'nodotprod' | 'avx2';
 

@@ -1,0 +1,15 @@
+/**
+ * model: from a Hugging Face folder to what the engine loads.
+ *
+ * Reads `config.json` and safetensors of model type `ernie4_5`, quantises, writes the ONNX graph that
+ * `protocol/model-manifest.ts` promises with its weights as external data, and keeps the results in a
+ * cache. Every fault is a `ModelError` that names the tensor, file or key; a converted folder appears
+ * whole or not at all. Never loads onnxruntime: that is the engine's business.
+ */
+export { bundledModelFolder } from './bundled.ts';
+export { convertModel, DEFAULT_CONTEXT_TOKENS } from './convert.ts';
+export type { ConversionDisk, ConversionProgress, ConvertOptions } from './convert.ts';
+export { ModelError } from './errors.ts';
+export type { ModelFault } from './errors.ts';
+export { loadManifest } from './manifest.ts';
+export { detectTarget } from './target.ts';
