@@ -35,7 +35,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'the composition root builds everything, and nothing below may know it',
   },
   cli: {
-    value: 'core protocol config daemon model engine queue gateway hardware'.split(' '),
+    value: 'core protocol config daemon model engine queue service gateway hardware'.split(' '),
     why: 'commands are thin: they call one room or start the daemon',
   },
 };

@@ -69,15 +69,13 @@ function readFrame(payload: Buffer): Frame | undefined {
 }
 
 function whereOf(url: string): string {
-  try {
-    return new URL(url).host;
-  } catch {
-    throw new TwowattError(
-      'invalid_request',
-      `${url} is no broker URL; expected one such as mqtt://host:1883`,
-      { param: 'broker' },
-    );
-  }
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed !== undefined && /^(mqtts?|wss?):$/.test(parsed.protocol)) return parsed.host;
+  throw new TwowattError(
+    'invalid_request',
+    `${url} is no broker URL; expected one such as mqtt://host:1883`,
+    { param: 'broker' },
+  );
 }
 
 function readState(payload: Buffer): StateMessage | undefined {

@@ -1,0 +1,28 @@
+/** One thing to show: a heading and what a device says, turn by turn. */
+export type DemoScene = { title: string; turns: string[] };
+
+/** What the bundled model can do, each in Chinese or English; it answers all of these rightly. */
+export const DEMO_SCENES: readonly DemoScene[] = [
+  {
+    title: 'A command becomes JSON',
+    turns: [
+      '把地下室的风扇弄到100％。',
+      'make sure to change the air conditioner in the entryway to 19 degrees at 06:00 daily',
+    ],
+  },
+  {
+    title: 'Telemetry becomes a diagnosis',
+    turns: ['is the device healthy? {"cpu_temp":94.4}', '帮我看看 disk=90%; humidity=89% 是否正常'],
+  },
+  {
+    title: 'Questions about devices',
+    turns: ['MQTT协议指的是什么？', 'what is meant by QoS 2?'],
+  },
+  {
+    title: 'A dialogue: the session remembers',
+    turns: ['断开2号线里的加湿器', '冷库同样'],
+  },
+];
+
+/** A prompt for people to try themselves. */
+export const DEMO_SUGGESTION = 'turn the bathroom fan to 40%';

@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../config/index.ts';
+import { createSystemClock, isErrno, Scope } from '../core/index.ts';
+import { nodeTopics } from '../protocol/index.ts';
+import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
+import { DEMO_SCENES } from './demo-prompts.ts';
+import { type DemoScreen, type DemoSetting, jsonScreen, terminalScreen } from './demo-screen.ts';
+import { packageVersion } from './version.ts';
+
+type DemoOptions = CommonOptions & { once?: boolean };
+
+const NODE = 'demo';
+const USUAL_PORT = 1883;
+
+/** Listens for a moment; undefined when the port is taken. */
+function tryPort(port: number): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error) =>
+      isErrno(error, 'EADDRINUSE') ? resolve(undefined) : reject(error),
+    );
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      const found = typeof address === 'object' && address !== null ? address.port : undefined;
+      probe.close(() => resolve(found));
+    });
+  });
+}
+
+async function freePort(): Promise<number> {
+  const port = (await tryPort(USUAL_PORT)) ?? (await tryPort(0));
+  if (port === undefined) throw new CliError(EXIT.failed, 'there is no free port for the broker');
+  return port;
+}
+
+/** Only what the demo says counts, not this machine's configuration: it must work everywhere alike. */
+function demoConfig(options: DemoOptions, stateFolder: string, port: number) {
+  return loadConfig({
+    file: options.config,
+    searchFiles: [],
+    env: {},
+    overlayPath: null,
+    homeFolder: homedir(),
+    set: [
+      `node.id=${NODE}`,
+      `node.state_folder=${stateFolder}`,
+      'mqtt.embedded=true',
+      `mqtt.embedded_port=${port}`,
+      'log.level=error',
+      ...options.set,
+    ],
+  });
+}
+
+type Client = Awaited<ReturnType<(typeof import('../gateway/mqtt/index.ts'))['connectDevice']>>;
+
+/** Plays the device: every scene, every turn; false when an answer failed. */
+async function playScenes(client: Client, screen: DemoScreen, signal: AbortSignal) {
+  let allWell = true;
+  for (const [index, scene] of DEMO_SCENES.entries()) {
+    screen.scene(scene.title);
+    const session = scene.turns.length > 1 && index === DEMO_SCENES.length - 1 ? 'demo' : null;
+    for (const text of scene.turns) {
+      if (signal.aborted) return allWell;
+      screen.prompt(text);
+      const frame = await client.ask({
+        prompt: {
+          messages: [{ role: 'user', content: text }],
+          ...(session === null ? {} : { session }),
+        },
+        onFrame: (part) => screen.frame(part),
+        signal,
+      });
+      screen.answered({ prompt: text, session, frame });
+      if (frame.type === 'error') allWell = false;
+    }
+  }
+  return allWell;
+}
+
+async function demo(options: DemoOptions): Promise<void> {
+  const clock = createSystemClock();
+  const interrupt = new AbortController();
+  const interrupted = new Promise<void>((resolve) => {
+    const stop = () => {
+      if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+      interrupt.abort();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  });
+  const scope = new Scope();
+  try {
+    const stateFolder = mkdtempSync(join(tmpdir(), 'twowatt-demo-'));
+    scope.defer('the state folder', () => rmSync(stateFolder, { recursive: true, force: true }));
+    const port = await freePort();
+    const config = demoConfig(options, stateFolder, port);
+    const setting: DemoSetting = {
+      version: packageVersion(),
+      broker: `mqtt://127.0.0.1:${port}`,
+      portTaken: port !== USUAL_PORT,
+      node: config.values.node.id,
+    };
+    const screen =
+      options.json === true ? jsonScreen(process.stdout) : terminalScreen(process.stdout);
+    screen.opening(setting);
+
+    const startedMs = clock.monotonicMs();
+    const { createLogger, startDaemon } = await import('../daemon/index.ts');
+    const { connectDevice } = await import('../gateway/mqtt/index.ts');
+    const daemon = await startDaemon({
+      config,
+      clock,
+      logger: createLogger({ level: config.values.log.level, destination: process.stderr }),
+      requestRestart: () => interrupt.abort(),
+    });
+    scope.defer('the daemon', () => daemon.stop('demo over'));
+    await Promise.race([daemon.ready, interrupted]);
+    if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    const model = daemon.model();
+    if (model === null) throw new CliError(EXIT.failed, 'the model could not be loaded; see above');
+    screen.ready(`${model.id} (${model.form})`, (clock.monotonicMs() - startedMs) / 1000);
+
+    const baseTopic = config.values.mqtt.base_topic;
+    const client = await connectDevice({
+      url: setting.broker,
+      baseTopic,
+      node: setting.node,
+      clock,
+    });
+    scope.defer('the device', () => client.close());
+    const allWell = await playScenes(client, screen, interrupt.signal);
+    if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
+    if (!allWell) process.exitCode = EXIT.failed;
+    if (options.once !== true) {
+      const topics = nodeTopics(baseTopic, setting.node);
+      screen.closing({
+        ...setting,
+        promptTextTopic: topics.promptText,
+        replyTextTopic: topics.replyText,
+      });
+      await interrupted;
+      process.stdout.write('\n');
+    }
+  } finally {
+    await scope.close();
+  }
+}
+
+export function addDemoCommand(program: Command): void {
+  withCommonOptions(
+    program
+      .command('demo')
+      .description('a broker, the daemon and a real model on this machine; nothing to configure')
+      .option('--once', 'end after the prompts'),
+  )
+    .addHelpText(
+      'after',
+      `
+Sends a handful of Chinese and English prompts as a device would, then says how to send your own.
+
+Examples:
+  twowatt demo
+  twowatt demo --once --json`,
+    )
+    .action(action(demo));
+}

@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import { TwowattError } from '../core/index.ts';
+import { action } from './common.ts';
+
+/** Verbs of the contract whose feature is not in this version; the next ones bring them. */
+export const LATER_COMMANDS = {
+  profile: 'device profiles: list, show, detect, calibrate',
+  route: 'why a prompt goes to the board or the cloud',
+  bench: 'tokens/s, J/token, memory and start-up time',
+  sim: 'the power governor against a simulated board',
+  top: 'live terminal view of a board',
+  doctor: 'what was found, what is wrong, what to do',
+  fleet: 'dashboard for many boards',
+  service: 'install as a service of systemd or pm2',
+} as const;
+
+/** They answer in one clear line, so that a script can tell "not yet" from "broken". */
+export function addLaterCommands(program: Command): void {
+  for (const [name, about] of Object.entries(LATER_COMMANDS)) {
+    program
+      .command(name)
+      .description(`${about} (comes with a later version)`)
+      .argument('[arguments...]')
+      .usage('')
+      .allowUnknownOption()
+      .action(
+        action(() => {
+          throw new TwowattError('unsupported', `\`twowatt ${name}\` comes with a later version`);
+        }),
+      );
+  }
+}
