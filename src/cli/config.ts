@@ -8,6 +8,7 @@ import {
   originText,
   problemText,
 } from '../config/index.ts';
+import { profileDefaultsFor } from '../hardware/index.ts';
 import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
 
 /** The configuration for a command; a bad one ends the command with exit code 2 and every bad key named. */
@@ -18,6 +19,7 @@ export function loadConfigForCli(options: CommonOptions): LoadedConfig {
       set: options.set,
       env: process.env,
       homeFolder: homedir(),
+      profileDefaults: profileDefaultsFor,
     });
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError(EXIT.usage, error.message);

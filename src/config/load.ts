@@ -6,7 +6,7 @@ import { holdsSecret, maskValue } from './mask.ts';
 import { ConfigError, type ConfigProblem, type Origin } from './problems.ts';
 import { relationProblems } from './relations.ts';
 import { readOverlay } from './remote.ts';
-import { type Config, type ConfigKey, schema, settings } from './schema.ts';
+import { type Config, type ConfigKey, isConfigKey, schema, settings } from './schema.ts';
 import {
   type Entry,
   entriesOf,
@@ -140,6 +140,23 @@ function checkSources(contents: readonly SourceContent[]): Entry[] {
   return entries;
 }
 
+function findProfile(
+  options: LoadOptions,
+  local: Config,
+  origins: Readonly<Record<ConfigKey, Origin>>,
+): ProfileDefaults | undefined {
+  try {
+    return options.profileDefaults?.(local.hardware);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Whoever looks for profiles does not know where the wish for one came from.
+    const placed = error.problems.map((problem) =>
+      isConfigKey(problem.key) ? { ...problem, origin: origins[problem.key] } : problem,
+    );
+    throw new ConfigError(placed);
+  }
+}
+
 /**
  * Merges all sources: flags over environment over values set over MQTT over the file over the device
  * profile over defaults. Throws a ConfigError that names every bad key.
@@ -148,8 +165,8 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const { file, content } = readFiles(options);
   const sources = [content, readEnvironment(options.env), readFlags(options.set ?? [])];
   // What MQTT may not set is decided here: which board this is and where the overlay lies.
-  const local = merge(checkSources(sources), options).values;
-  const profile = options.profileDefaults?.(local.hardware);
+  const { values: local, origins } = merge(checkSources(sources), options);
+  const profile = findProfile(options, local, origins);
   const overlayPath =
     options.overlayPath === undefined
       ? join(local.node.state_folder, OVERLAY_FILE)

@@ -1,0 +1,19 @@
+/**
+ * hardware: what the board is and what its sensors say, read from folders that look like /sys and
+ * /proc. Promises: nothing here throws because a board is odd, no process is started for a reading,
+ * and a missing reading is a reason, never a number. Device profiles bring what the kernel cannot tell.
+ */
+export { type Board, type BoardRoots, detectBoard } from './board.ts';
+export { createHostFacts, type HostFacts } from './host-facts.ts';
+export {
+  bundledProfiles,
+  chooseProfile,
+  loadProfiles,
+  matchProfile,
+  profileDefaultsFor,
+  type ProfileMatch,
+  readProfile,
+} from './profile.ts';
+export type { DeviceProfile } from './profile-schema.ts';
+export type { Reading, ReadingQuality } from './reading.ts';
+export { readSocTemperature } from './temperature.ts';
