@@ -1,0 +1,106 @@
+import type { Logger } from '../../core/index.ts';
+import type { Telemetry } from '../../protocol/index.ts';
+import type { ReplyPort } from '../../service/ports.ts';
+import type { Outgoing } from './connection.ts';
+import type { Session } from './gateway.ts';
+import { type Echo, writeProperties } from './properties.ts';
+
+type Answer = Parameters<ReplyPort['trySend']>[0];
+
+export type Replies = ReplyPort & {
+  /** A response to a request: QoS 1, lost without a connection. */
+  send: (message: Outgoing) => void;
+  sendTelemetry(topic: string, telemetry: Telemetry): void;
+};
+
+/** Deltas are dropped while the socket holds more than this: a slow broker must not cost memory. */
+const MAX_BUFFERED_BYTES = 64 * 1024;
+/** Upper bound of what a PUBLISH needs besides topic, payload and echoed properties. */
+const PACKET_OVERHEAD_BYTES = 128;
+
+/** A broker cuts the connection of whom sends such a topic, and would do so again at each retry. */
+const UNPUBLISHABLE = ['+', '#', '\u0000'];
+const isPublishable = (topic: string): boolean =>
+  topic.length > 0 &&
+  Buffer.byteLength(topic) <= 65_535 &&
+  !UNPUBLISHABLE.some((character) => topic.includes(character));
+
+function echoBytes({ correlation, userProperties }: Echo): number {
+  let bytes = correlation?.length ?? 0;
+  for (const [name, values] of Object.entries(userProperties ?? {})) {
+    for (const value of [values].flat()) {
+      bytes += Buffer.byteLength(name) + Buffer.byteLength(value) + 5;
+    }
+  }
+  return bytes;
+}
+
+export function createReplies(current: () => Session | undefined, logger: Logger): Replies {
+  let telemetryOnWire = false;
+
+  const toOutgoing = ({ reply, payload }: Answer, qos: 0 | 1): Outgoing => ({
+    topic: reply.topic,
+    payload,
+    qos,
+    retain: false,
+    properties: writeProperties(reply.format === 'text' ? 'text/plain' : 'application/json', reply),
+  });
+  /** Why no retry will ever get this answer through. */
+  const hopeless = ({ reply, payload }: Answer, session: Session): string | undefined => {
+    if (!isPublishable(reply.topic)) return 'its reply topic cannot be published to';
+    const bytes =
+      Buffer.byteLength(payload) +
+      Buffer.byteLength(reply.topic) +
+      echoBytes(reply) +
+      PACKET_OVERHEAD_BYTES;
+    if (bytes > session.maximumPacketBytes) {
+      return `it needs about ${bytes} bytes and the broker takes ${session.maximumPacketBytes}`;
+    }
+    return undefined;
+  };
+
+  return {
+    async deliver(answer) {
+      const session = current();
+      if (session === undefined) return false;
+      const problem = hopeless(answer, session);
+      if (problem !== undefined) {
+        logger.error({ id: answer.id }, `an answer is given up: ${problem}`);
+        return true;
+      }
+      const outcome = await session.outbox.send(toOutgoing(answer, 1));
+      if (outcome === 'refused') {
+        logger.warn(
+          { id: answer.id, topic: answer.reply.topic },
+          'the broker refuses an answer; check its access rules',
+        );
+      }
+      return outcome !== 'lost';
+    },
+    trySend(answer) {
+      const session = current();
+      if (session === undefined || hopeless(answer, session) !== undefined) return;
+      if (session.connection.bufferedBytes() > MAX_BUFFERED_BYTES) return;
+      session.connection.publish(toOutgoing(answer, 0));
+    },
+    send(message) {
+      void current()?.outbox.send(message);
+    },
+    sendTelemetry(topic, telemetry) {
+      const session = current();
+      if (session === undefined || telemetryOnWire) return;
+      telemetryOnWire = true;
+      void session.outbox
+        .send({
+          topic,
+          payload: JSON.stringify(telemetry),
+          qos: 1,
+          retain: false,
+          properties: writeProperties('application/json'),
+        })
+        .finally(() => {
+          telemetryOnWire = false;
+        });
+    },
+  };
+}
