@@ -1,0 +1,60 @@
+import type { Logger } from '../core/index.ts';
+import type { Step, StepGate } from './gate.ts';
+
+type Ask = { step: Step; controller: AbortController };
+
+/**
+ * Brings the engine process's asks for steps before the present gate, and the grants back. A gate
+ * that is exchanged while a step waits at it loses that step to the new one; one that throws lets
+ * the step pass, since a fault in pacing must not stop answers.
+ */
+export class GateRelay {
+  readonly #grant: (ask: number) => void;
+  readonly #logger: Logger;
+  readonly #asks = new Map<number, Ask>();
+  #gate: StepGate | null = null;
+
+  constructor(grant: (ask: number) => void, logger: Logger) {
+    this.#grant = grant;
+    this.#logger = logger;
+  }
+
+  get gate(): StepGate | null {
+    return this.#gate;
+  }
+
+  /** True while a step waits for its grant: the engine is then rightly idle. */
+  get waiting(): boolean {
+    return this.#asks.size > 0;
+  }
+
+  setGate(gate: StepGate | null): void {
+    this.#gate = gate;
+    const asks = [...this.#asks];
+    this.clear();
+    for (const [ask, { step }] of asks) this.ask(ask, step);
+  }
+
+  ask(ask: number, step: Step): void {
+    const controller = new AbortController();
+    this.#asks.set(ask, { step, controller });
+    void this.#pass(ask, step, controller.signal);
+  }
+
+  async #pass(ask: number, step: Step, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#gate?.acquire(step, signal);
+    } catch (error) {
+      this.#logger.error({ error }, 'the step gate failed; the step runs unpaced');
+    }
+    if (signal.aborted) return;
+    this.#asks.delete(ask);
+    this.#grant(ask);
+  }
+
+  /** Nobody waits any more: the job ended or the process is gone. */
+  clear(): void {
+    for (const { controller } of this.#asks.values()) controller.abort();
+    this.#asks.clear();
+  }
+}

@@ -1,0 +1,31 @@
+import type { ErrorBody, LogFields } from '../core/index.ts';
+import type { GenerateRequest, GenerationPart, ModelFacts } from '../protocol/index.ts';
+import type { Step, StepReport } from './gate.ts';
+
+/**
+ * What the supervisor and the engine process tell each other, as JSON over the fork's channel.
+ * Jobs and asks are numbered by their sender; an answer carries the number. Messages about a number
+ * that is no longer known are late, and are dropped.
+ */
+export type ToEngine =
+  /** First message of a process, and again to open the model with other threads. */
+  | { type: 'load'; modelFolder: string; threads: number; contextTokens: number | null }
+  | { type: 'generate'; job: number; request: GenerateRequest }
+  | { type: 'cancel'; job: number }
+  /** Whether steps are to be asked for. Without, the engine runs freely and says nothing per step. */
+  | { type: 'gate'; driven: boolean }
+  | { type: 'granted'; ask: number };
+
+/** Why a model cannot be served; the names are health codes. */
+export type ModelTrouble = 'model_missing' | 'model_corrupt' | 'engine_unavailable';
+
+export type FromEngine =
+  | { type: 'ready'; model: ModelFacts; threads: number; loadMs: number }
+  /** The model cannot be loaded; the process is of no further use. */
+  | { type: 'unavailable'; trouble: ModelTrouble; error: ErrorBody }
+  | { type: 'part'; job: number; part: GenerationPart }
+  /** Steps done by this process so far: a sign of life between parts. */
+  | { type: 'progress'; job: number; steps: number }
+  | { type: 'ask'; ask: number; job: number; step: Step }
+  | { type: 'report'; job: number; report: StepReport }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string };

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { GRAPH_FILE, type ModelManifest } from '../../protocol/index.ts';
+import type { KvCache } from './kv-cache.ts';
+import { LoadError } from './load-error.ts';
+
+/** The last token's raw logits [vocab], and log Σ exp over them. */
+export type StepOutput = { logits: Float32Array; logSumExp: number };
+
+type Runtime = typeof import('onnxruntime-node');
+
+/**
+ * The graph, opened. One step runs at a time; a step blocks this process's JavaScript thread, which
+ * is why the engine has a process of its own.
+ */
+export class EngineSession {
+  readonly #session: InferenceSession;
+  readonly #tensorOf: Runtime['Tensor'];
+  readonly #manifest: ModelManifest;
+  /** What a step returns; built once, the runtime only reads the names. */
+  readonly #fetches: Record<string, null>;
+  readonly #oneId = new BigInt64Array(1);
+  readonly #onePosition = new BigInt64Array(1);
+  readonly #pastLength = new BigInt64Array(1);
+
+  private constructor(runtime: Runtime, session: InferenceSession, manifest: ModelManifest) {
+    this.#session = session;
+    this.#tensorOf = runtime.Tensor;
+    this.#manifest = manifest;
+    this.#fetches = Object.fromEntries(session.outputNames.map((name) => [name, null]));
+  }
+
+  /** @throws LoadError when the runtime refuses the graph or the graph is not the manifest's. */
+  static async open(
+    folder: string,
+    manifest: ModelManifest,
+    cache: KvCache,
+    threads: number,
+  ): Promise<EngineSession> {
+    // Read by the runtime's constructor: without it, onnxruntime 1.30 writes telemetry files and
+    // holds an upload address. The supervisor sets it as well; whoever starts this by hand may not.
+    process.env['ORT_DISABLE_TELEMETRY'] = '1';
+    const runtime = await import('onnxruntime-node');
+    let session: InferenceSession;
+    try {
+      session = await runtime.InferenceSession.create(join(folder, GRAPH_FILE), {
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        // A pattern is planned anew for every length of the cache and then kept: memory for nothing.
+        enableMemPattern: false,
+        logSeverityLevel: 3,
+      });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new LoadError('model_corrupt', `onnxruntime refuses ${GRAPH_FILE}: ${why}`, {
+        param: GRAPH_FILE,
+        cause: error,
+      });
+    }
+    const missing = [
+      ...[
+        'input_ids',
+        'position_ids',
+        'past_length',
+        ...cache.lanes.map((lane) => lane.input),
+      ].filter((name) => !session.inputNames.includes(name)),
+      ...['logits', 'logsumexp', ...cache.lanes.map((lane) => lane.output)].filter(
+        (name) => !session.outputNames.includes(name),
+      ),
+    ];
+    if (missing.length > 0) {
+      await session.release();
+      throw new LoadError('model_corrupt', `${GRAPH_FILE} has no ${missing[0]}`, {
+        param: GRAPH_FILE,
+      });
+    }
+    return new EngineSession(runtime, session, manifest);
+  }
+
+  get vocab(): number {
+    return this.#manifest.dimensions.vocab;
+  }
+
+  /** Runs `tokens` after what the cache holds, and appends their rows to it. */
+  async step(
+    tokens: readonly number[],
+    phase: 'prefill' | 'decode',
+    cache: KvCache,
+  ): Promise<StepOutput> {
+    const past = cache.length;
+    const count = tokens.length;
+    cache.reserve(past + count);
+    const TensorOf = this.#tensorOf;
+    const ids = count === 1 ? this.#oneId : new BigInt64Array(count);
+    const positions = count === 1 ? this.#onePosition : new BigInt64Array(count);
+    for (let index = 0; index < count; index++) {
+      ids[index] = BigInt(tokens[index] as number);
+      positions[index] = BigInt(past + index);
+    }
+    this.#pastLength[0] = BigInt(past);
+    const feeds: Record<string, Tensor> = {
+      input_ids: new TensorOf('int64', ids, [1, count]),
+      position_ids: new TensorOf('int64', positions, [1, count]),
+      past_length: new TensorOf('int64', this.#pastLength, [1]),
+    };
+    const shape = [1, past, this.#manifest.dimensions.headDim];
+    for (const lane of cache.lanes) {
+      feeds[lane.input] = new TensorOf('float32', cache.view(lane), shape);
+    }
+    const outputs = await this.#session.run(feeds, this.#fetches);
+    cache.append(tokens, phase, (lane) => outputs[lane.output]?.data as Float32Array);
+    const logSumExp = outputs['logsumexp']?.data as Float32Array;
+    return {
+      logits: outputs['logits']?.data as Float32Array,
+      logSumExp: logSumExp[0] as number,
+    };
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
