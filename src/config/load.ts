@@ -150,9 +150,11 @@ function findProfile(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     // Whoever looks for profiles does not know where the wish for one came from.
-    const placed = error.problems.map((problem) =>
-      isConfigKey(problem.key) ? { ...problem, origin: origins[problem.key] } : problem,
-    );
+    const placed = error.problems.map(({ key, message, origin }) => ({
+      key,
+      message,
+      origin: isConfigKey(key) ? origins[key] : origin,
+    }));
     throw new ConfigError(placed);
   }
 }

@@ -1,0 +1,113 @@
+import { type Clock, type Logger, silentLogger, type TimerHandle } from '../core/index.ts';
+import type { Telemetry } from '../protocol/index.ts';
+import { isNews } from './change.ts';
+
+export type TelemetryIntervals = {
+  /** Between messages while prompts run or wait, milliseconds. */
+  busyMs: number;
+  /** Between messages while nothing runs, milliseconds. */
+  idleMs: number;
+  /** Fewest milliseconds between two messages when values change early. */
+  minMs: number;
+};
+
+export type TelemetryPublisherOptions = {
+  clock: Clock;
+  collect: () => Promise<Telemetry> | Telemetry;
+  /** Sends it, never retained; may drop it when there is no connection. */
+  publish: (telemetry: Telemetry) => void;
+  /** Read at each turn, so that a changed setting takes effect at once. */
+  intervals: () => TelemetryIntervals;
+  logger?: Logger;
+};
+
+export type TelemetryPublisher = {
+  /** Something may have changed (the engine's state, the queue, the connection): look soon. */
+  poke(): void;
+  /** The last message that was published; null before the first. */
+  last(): Telemetry | null;
+  close(): void;
+};
+
+/** How often values that nobody announces (temperature, memory) are looked at: about 1 ms of CPU each time. */
+const LOOK_PERIOD_MS = 10_000;
+
+const isBusy = (telemetry: Telemetry): boolean =>
+  telemetry.engine.state === 'busy' || telemetry.queue.depth > 0;
+
+/**
+ * Publishes telemetry at the busy or idle interval, and earlier when a value has moved by more than
+ * its step, but never closer together than `minMs`. The first message goes out at once.
+ */
+export function createTelemetryPublisher(options: TelemetryPublisherOptions): TelemetryPublisher {
+  const { clock, collect, publish, intervals, logger = silentLogger } = options;
+  let last: { telemetry: Telemetry; atMs: number } | undefined;
+  let timer: { handle: TimerHandle; dueMs: number } | undefined;
+  let looking = false;
+  let pokedMeanwhile = false;
+  let closed = false;
+
+  /** Moves the next look forward to `dueMs`; never back. */
+  const lookAt = (dueMs: number): void => {
+    if (closed || (timer !== undefined && timer.dueMs <= dueMs)) return;
+    timer?.handle.cancel();
+    const handle = clock.setTimer(Math.max(0, dueMs - clock.monotonicMs()), () => {
+      timer = undefined;
+      void look();
+    });
+    timer = { handle, dueMs };
+  };
+
+  const earliest = (): number => {
+    if (last === undefined) return clock.monotonicMs();
+    const { minMs, busyMs } = intervals();
+    return Math.max(clock.monotonicMs(), last.atMs + Math.min(minMs, busyMs));
+  };
+
+  const consider = (telemetry: Telemetry): void => {
+    const now = clock.monotonicMs();
+    const { busyMs, idleMs } = intervals();
+    const due = last === undefined ? now : last.atMs + (isBusy(telemetry) ? busyMs : idleMs);
+    if (last === undefined || now >= due || isNews(last.telemetry, telemetry)) {
+      last = { telemetry, atMs: now };
+      publish(telemetry);
+      lookAt(now + Math.min(isBusy(telemetry) ? busyMs : idleMs, LOOK_PERIOD_MS));
+    } else {
+      lookAt(Math.min(due, now + LOOK_PERIOD_MS));
+    }
+  };
+
+  const look = async (): Promise<void> => {
+    if (looking) {
+      pokedMeanwhile = true;
+      return;
+    }
+    looking = true;
+    try {
+      const telemetry = await collect();
+      if (!closed) consider(telemetry);
+    } catch (error) {
+      logger.warn({ error }, 'telemetry could not be made');
+      lookAt(clock.monotonicMs() + LOOK_PERIOD_MS);
+    } finally {
+      looking = false;
+      if (pokedMeanwhile) {
+        pokedMeanwhile = false;
+        lookAt(earliest());
+      }
+    }
+  };
+
+  lookAt(clock.monotonicMs());
+  return {
+    poke() {
+      if (looking) pokedMeanwhile = true;
+      else lookAt(earliest());
+    },
+    last: () => last?.telemetry ?? null,
+    close() {
+      closed = true;
+      timer?.handle.cancel();
+    },
+  };
+}
