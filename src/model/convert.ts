@@ -1,17 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isErrno, TwowattError } from '../core/index.ts';
+import { TwowattError } from '../core/index.ts';
 import {
   GRAPH_FILE,
   MANIFEST_FILE,
@@ -24,6 +14,13 @@ import {
 import { Checkpoint } from './checkpoint.ts';
 import { readConfig } from './config.ts';
 import { digestFile, digestOfAll, type FileDigest } from './digest.ts';
+import {
+  type ConversionDisk,
+  fromWriteError,
+  realDisk,
+  requireSpace,
+  writeSynced,
+} from './disk.ts';
 import { buildErnieGraph, type ErnieGraph } from './ernie-graph.ts';
 import { ModelError } from './errors.ts';
 import { CONVERTER_VERSION } from './manifest.ts';
@@ -36,30 +33,14 @@ import { WorkFolder } from './work-folder.ts';
 /** Enough for any prompt a board can answer in reasonable time; the rotary table takes 4 MB of disk. */
 export const DEFAULT_CONTEXT_TOKENS = 8192;
 
-/** Left free beyond what the conversion writes, for the journal and logs on the same disk. */
-const SPARE_BYTES = 16 << 20;
-
 /** `weights` counts weights, `digests` bytes. */
 export type ConversionProgress = { phase: 'weights' | 'digests'; done: number; total: number };
-
-/** The disk as the converter sees it; an argument so that a full one can be acted out. */
-export type ConversionDisk = {
-  freeBytes(folder: string): number;
-  write(descriptor: number, bytes: Uint8Array, from: number, position: number): number;
-};
-
-export const realDisk: ConversionDisk = {
-  freeBytes(folder) {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  },
-  write: (descriptor, bytes, from, position) =>
-    writeSync(descriptor, bytes, from, bytes.length - from, position),
-};
 
 export type ConvertOptions = {
   /** The folder to make; an existing converted model there is replaced, anything else refused. */
   out: string;
+  /** The model's name; by default that of the source folder. */
+  id?: string;
   form?: ModelForm;
   target?: ModelTarget;
   /** Positions that the rotary table covers, at most the model's own limit. */
@@ -70,7 +51,8 @@ export type ConvertOptions = {
   disk?: ConversionDisk;
 };
 
-function refuseForeignFolder(out: string): void {
+/** @throws ModelError `folder_in_use` for anything but nothing, an empty folder or a converted model */
+export function refuseForeignFolder(out: string): void {
   if (!existsSync(out)) return;
   const replaceable =
     statSync(out).isDirectory() &&
@@ -80,7 +62,7 @@ function refuseForeignFolder(out: string): void {
   }
 }
 
-function stopIfAborted(signal: AbortSignal | undefined): void {
+export function stopIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new TwowattError('cancelled', 'the conversion was interrupted');
 }
 
@@ -112,7 +94,7 @@ class Conversion {
       const { hidden, ffn, layers, heads, kvHeads, headDim, vocab } = config;
       return await this.#intoWorkFolder(checkpoint, graph, {
         format: MANIFEST_FORMAT,
-        id: modelId(this.#source),
+        id: this.#options.id ?? modelId(this.#source),
         architecture: 'ernie4_5',
         form,
         target,
@@ -135,83 +117,39 @@ class Conversion {
     try {
       const model = encodeModel(graph.model);
       const companions = COMPANION_FILES.filter((name) => existsSync(join(this.#source, name)));
-      this.#requireSpace(work.path, graph.dataBytes + model.length, companions);
+      const copied = companions.map((name) => statSync(join(this.#source, name)).size);
+      const needed = copied.reduce((a, b) => a + b, graph.dataBytes + model.length);
+      requireSpace(this.#disk, this.#options.out, needed);
       await this.#writeWeights(checkpoint, graph, join(work.path, WEIGHTS_FILE));
-      this.#writeFile(join(work.path, GRAPH_FILE), model);
+      await this.#writeFile(join(work.path, GRAPH_FILE), model);
       for (const name of companions) {
-        this.#writeFile(join(work.path, name), readFileSync(join(this.#source, name)));
+        await this.#writeFile(join(work.path, name), readFileSync(join(this.#source, name)));
       }
       const files = [GRAPH_FILE, WEIGHTS_FILE, ...companions];
       const digests = await this.#digests(work.path, files);
       const manifest: ModelManifest = { ...facts, ...digests };
       const text = `${JSON.stringify(manifest, null, 2)}\n`;
-      this.#writeFile(join(work.path, MANIFEST_FILE), Buffer.from(text));
+      await this.#writeFile(join(work.path, MANIFEST_FILE), Buffer.from(text));
       stopIfAborted(this.#options.signal);
       work.publish();
       return manifest;
     } catch (error) {
-      if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
-        throw new ModelError('disk_full', this.#options.out, 'the disk ran full', error);
-      }
       stopIfAborted(this.#options.signal);
-      throw error;
+      throw fromWriteError(error, this.#options.out);
     } finally {
       work.remove();
     }
   }
 
-  #requireSpace(folder: string, bytes: number, companions: string[]): void {
-    const extra = companions.map((name) => statSync(join(this.#source, name)).size);
-    const needed = extra.reduce((a, b) => a + b, bytes + SPARE_BYTES);
-    const free = this.#disk.freeBytes(folder);
-    if (free < needed) {
-      const megabytes = (value: number) => `${Math.ceil(value / 1e6)} MB`;
-      throw new ModelError(
-        'disk_full',
-        this.#options.out,
-        `the conversion needs ${megabytes(needed)} at ${dirname(resolve(this.#options.out))}, ${megabytes(free)} are free`,
-      );
-    }
-  }
-
-  #withFile<Result>(
-    path: string,
-    body: (write: (bytes: Uint8Array, position: number) => void) => Result,
-  ): Result {
-    const descriptor = openSync(path, 'wx', 0o644);
-    const write = (bytes: Uint8Array, position: number) => {
-      for (let from = 0; from < bytes.length;) {
-        from += this.#disk.write(descriptor, bytes, from, position + from);
-      }
-    };
-    const finish = () => closeSync(descriptor);
-    let result: Result;
-    try {
-      result = body(write);
-    } catch (error) {
-      finish();
-      throw error;
-    }
-    if (result instanceof Promise) {
-      return result.then(() => fsyncSync(descriptor)).finally(finish) as Result;
-    }
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      finish();
-    }
-    return result;
-  }
-
-  #writeFile(path: string, content: Uint8Array): void {
-    this.#withFile(path, (write) => write(content, 0));
+  async #writeFile(path: string, content: Uint8Array): Promise<void> {
+    await writeSynced(this.#disk, path, (write) => write(content, 0));
   }
 
   async #writeWeights(checkpoint: Checkpoint, graph: ErnieGraph, path: string): Promise<void> {
     const { onProgress, signal } = this.#options;
     const total = graph.jobs.reduce((sum, job) => sum + weightsOf(job, checkpoint), 0);
     let done = 0;
-    await this.#withFile(path, async (write) => {
+    await writeSynced(this.#disk, path, async (write) => {
       const writer = new WeightsWriter(checkpoint, write, async (weights) => {
         done += weights;
         onProgress?.({ phase: 'weights', done, total });

@@ -8,8 +8,15 @@
  */
 export { bundledModelFolder } from './bundled.ts';
 export { convertModel, DEFAULT_CONTEXT_TOKENS } from './convert.ts';
-export type { ConversionDisk, ConversionProgress, ConvertOptions } from './convert.ts';
+export type { ConversionProgress, ConvertOptions } from './convert.ts';
+export type { ConversionDisk } from './disk.ts';
 export { ModelError } from './errors.ts';
 export type { ModelFault } from './errors.ts';
 export { loadManifest } from './manifest.ts';
 export { detectTarget } from './target.ts';
+export { listModels, resolveModel } from './store.ts';
+export type { ModelListing, ResolvedModel, ResolveOptions } from './store.ts';
+export { verifyModel } from './verify.ts';
+export type { VerifyOptions } from './verify.ts';
+export { ERNIE_03B, synthModel } from './synth.ts';
+export type { SynthDimensions, SynthOptions } from './synth.ts';

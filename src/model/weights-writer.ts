@@ -1,10 +1,8 @@
 import type { Checkpoint } from './checkpoint.ts';
 import type { WeightJob } from './linears.ts';
+import type { WriteAt } from './disk.ts';
 import type { Place } from './graph-builder.ts';
 import { quantiseBlocks, quantiseChannels } from './quantise.ts';
-
-/** Puts all of `bytes` at `position` of the data file. */
-export type WriteAt = (bytes: Uint8Array, position: number) => void;
 
 /** Weights decoded at a time: 4 MB of float32, and a pause for the event loop after each. */
 const BLOCK_WEIGHTS = 1 << 20;

@@ -7,6 +7,13 @@ import { ownerIsAlive, ownerToken } from './owner.ts';
 /** `.NAME.twowatt-OWNER-RANDOM`, beside the folder it will become: a rename cannot cross disks. */
 const WORK_FOLDER = /^\..+\.twowatt-(?<owner>\d+-\d+)-[0-9a-f]+$/;
 
+/** A fresh hidden name beside `destination` that says which process made it. */
+export function workName(destination: string): string {
+  const random = randomBytes(4).toString('hex');
+  const name = `.${basename(destination)}.twowatt-${ownerToken()}-${random}`;
+  return join(dirname(destination), name);
+}
+
 /** Removes what conversions into `parent` left behind when their process was killed. */
 export function removeStaleWorkFolders(parent: string): void {
   for (const name of readdirSync(parent)) {
@@ -30,14 +37,8 @@ export class WorkFolder {
     const parent = dirname(this.#destination);
     mkdirSync(parent, { recursive: true });
     removeStaleWorkFolders(parent);
-    this.path = this.#besides();
+    this.path = workName(this.#destination);
     mkdirSync(this.path);
-  }
-
-  #besides(): string {
-    const random = randomBytes(4).toString('hex');
-    const name = `.${basename(this.#destination)}.twowatt-${ownerToken()}-${random}`;
-    return join(dirname(this.#destination), name);
   }
 
   /** Durable afterwards, provided that every file in it was synced; an older folder is replaced. */
@@ -47,7 +48,7 @@ export class WorkFolder {
       renameSync(this.path, this.#destination);
     } catch (error) {
       if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-      const old = this.#besides();
+      const old = workName(this.#destination);
       renameSync(this.#destination, old);
       renameSync(this.path, this.#destination);
       rmSync(old, { recursive: true, force: true });
