@@ -68,7 +68,8 @@ function refuseBeyondBounds(ledger: Ledger, limits: JournalLimits, bytes: number
       `${depth} prompts wait or run, the limit is ${limits.maxDepth}`,
     );
   }
-  const held = ledger.totals.activeBytes + ledger.totals.unsentBytes;
+  let held = ledger.totals.activeBytes + ledger.totals.unsentBytes;
+  for (const sentBytes of ledger.sentMarks.values()) held -= sentBytes;
   if (held + bytes > limits.maxBytes) {
     throw new TwowattError(
       'queue_full',
