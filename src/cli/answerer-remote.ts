@@ -7,8 +7,8 @@ import type { Answerer, PromptOptions } from './answerer.ts';
 import { CliError, EXIT } from './common.ts';
 import { loadConfigForCli } from './config.ts';
 
-/** How long the board's retained state may take; a broker sends it at once, if there is one. */
-const STATE_WAIT_MS = 1500;
+/** How long after the subscription the retained state may take; a broker sends it at once, if there is one. */
+const STATE_WAIT_MS = 300;
 
 /** User name, password and certificates come from the configuration: never from the command line. */
 function credentials(values: LoadedConfig['values']['mqtt']) {
