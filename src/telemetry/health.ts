@@ -22,7 +22,7 @@ export type Health = {
 export type HealthOptions = {
   clock: Clock;
   /** Called with the whole list whenever it has changed. */
-  onChange(conditions: HealthCondition[]): void;
+  onChange: (conditions: HealthCondition[]) => void;
 };
 
 type Active = {

@@ -16,7 +16,7 @@ export type TelemetryPublisherOptions = {
   collect: () => Promise<Telemetry> | Telemetry;
   /** Sends it, never retained; may drop it when there is no connection. */
   publish: (telemetry: Telemetry) => void;
-  /** Read at each turn, so that a changed setting takes effect at once. */
+  /** Read at each look, so that a changed setting takes effect within ten seconds. */
   intervals: () => TelemetryIntervals;
   logger?: Logger;
 };
@@ -58,22 +58,26 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
     timer = { handle, dueMs };
   };
 
+  /** When the next message may go out; the interval itself wins over a longer `minMs`. */
   const earliest = (): number => {
-    if (last === undefined) return clock.monotonicMs();
+    const now = clock.monotonicMs();
+    if (last === undefined) return now;
     const { minMs, busyMs } = intervals();
-    return Math.max(clock.monotonicMs(), last.atMs + Math.min(minMs, busyMs));
+    return Math.max(now, last.atMs + Math.min(minMs, busyMs));
   };
 
   const consider = (telemetry: Telemetry): void => {
     const now = clock.monotonicMs();
     const { busyMs, idleMs } = intervals();
-    const due = last === undefined ? now : last.atMs + (isBusy(telemetry) ? busyMs : idleMs);
-    if (last === undefined || now >= due || isNews(last.telemetry, telemetry)) {
+    const period = isBusy(telemetry) ? busyMs : idleMs;
+    const due = last === undefined ? now : last.atMs + period;
+    const news = last !== undefined && isNews(last.telemetry, telemetry);
+    if (now >= due || (news && now >= earliest())) {
       last = { telemetry, atMs: now };
       publish(telemetry);
-      lookAt(now + Math.min(isBusy(telemetry) ? busyMs : idleMs, LOOK_PERIOD_MS));
+      lookAt(now + Math.min(period, LOOK_PERIOD_MS));
     } else {
-      lookAt(Math.min(due, now + LOOK_PERIOD_MS));
+      lookAt(Math.min(due, news ? earliest() : now + LOOK_PERIOD_MS));
     }
   };
 

@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import type { Telemetry } from '../../../src/protocol/index.ts';
+import {
+  buildTelemetry,
+  createTelemetryPublisher,
+  type TelemetryInputs,
+} from '../../../src/telemetry/index.ts';
+import { createVirtualClock } from '../../fakes/virtual-clock.ts';
+
+type Overrides = Partial<Omit<TelemetryInputs, 'engine'>> & {
+  engine?: Partial<TelemetryInputs['engine']>;
+};
+
+function inputs({ engine, ...overrides }: Overrides = {}): TelemetryInputs {
+  return {
+    wallMs: Date.UTC(2026, 5, 1),
+    node: 'pi-1a2b',
+    profile: 'raspberry-pi-5',
+    uptimeS: 12.7,
+    budgetW: 2,
+    scope: 'above_idle',
+    temperatureLimitC: 75,
+    socTemperature: { ok: true, value: 48.849 },
+    slots: 1,
+    slotsBusy: 0,
+    queue: { depth: 0, oldestMs: 0 },
+    totals: { accepted: 7, completed: 5, rejected: 1 },
+    currency: 'USD',
+    host: {
+      cpuPct: 3.0512,
+      memUsedBytes: 400e6,
+      memTotalBytes: 1000e6,
+      diskFreeBytes: 10e9,
+      load1: 0.123,
+    },
+    ...overrides,
+    engine: {
+      state: 'ready',
+      model: null,
+      problem: null,
+      threads: 3,
+      pid: 1,
+      restarts: 0,
+      tokensTotal: 100,
+      tokensPerS: 14.138,
+      rssBytes: 5e8,
+      ...engine,
+    },
+  };
+}
+
+describe('the telemetry message', () => {
+  it('says what is known, rounded for people', () => {
+    expect(buildTelemetry(inputs())).toMatchObject({
+      v: 1,
+      ts: '2026-06-01T00:00:00.000Z',
+      uptime_s: 12,
+      thermal: { soc_c: 48.8, limit_c: 75 },
+      governor: { state: 'open', threads: 3, duty: 1 },
+      engine: { tokens_per_s: 14.14, tokens_total: 100 },
+      queue: { accepted_total: 7, completed_total: 5, rejected_total: 1 },
+      router: { edge_total: 5, cloud_total: 0, currency: 'USD' },
+      system: { cpu_pct: 3.1, load1: 0.12 },
+    });
+  });
+
+  it('has null and a reason where nothing is known, never a number', () => {
+    const telemetry = buildTelemetry(
+      inputs({ socTemperature: { ok: false, reason: 'no thermal zone found' } }),
+    );
+    expect(telemetry.thermal).toMatchObject({ soc_c: null, reason: 'no thermal zone found' });
+    const { watts, mean_1s_w, mean_10s_w, mean_60s_w, board_w, idle_w, reason } = telemetry.power;
+    expect([watts, mean_1s_w, mean_10s_w, mean_60s_w, board_w, idle_w]).toEqual(
+      Array(6).fill(null),
+    );
+    expect(reason).toBe('no governor in this version');
+    expect(buildTelemetry(inputs()).thermal).not.toHaveProperty('reason');
+  });
+});
+
+function setUp(first: Overrides = {}) {
+  const clock = createVirtualClock();
+  let facts = first;
+  const sent: { atMs: number; telemetry: Telemetry }[] = [];
+  const start = clock.monotonicMs();
+  let failing = false;
+  const intervals = { busyMs: 30_000, idleMs: 300_000, minMs: 2000 };
+  const publisher = createTelemetryPublisher({
+    clock,
+    collect: async () => {
+      if (failing) throw new Error('collect failed');
+      return buildTelemetry(inputs({ ...facts, wallMs: clock.wallMs() }));
+    },
+    publish: (telemetry) => sent.push({ atMs: clock.monotonicMs() - start, telemetry }),
+    intervals: () => intervals,
+  });
+  return {
+    clock,
+    publisher,
+    intervals,
+    change: (next: Overrides) => {
+      facts = next;
+    },
+    fail: (value: boolean) => {
+      failing = value;
+    },
+    times: () => sent.map((message) => message.atMs),
+  };
+}
+
+const busy: Overrides = { engine: { state: 'busy' } };
+const hot: Overrides = { socTemperature: { ok: true, value: 60 } };
+
+describe('the telemetry publisher', () => {
+  it('speaks at once, then every 300 s while idle', async () => {
+    const { clock, times, publisher } = setUp();
+    await clock.advance(0);
+    expect(times()).toEqual([0]);
+    await clock.advance(900_000);
+    expect(times()).toEqual([0, 300_000, 600_000, 900_000]);
+    expect(publisher.last()?.node).toBe('pi-1a2b');
+  });
+
+  it('speaks every 30 s while prompts run or wait', async () => {
+    const { clock, times } = setUp({ queue: { depth: 1, oldestMs: 5 } });
+    await clock.advance(90_000);
+    expect(times()).toEqual([0, 30_000, 60_000, 90_000]);
+  });
+
+  it('falls into the busy rhythm as soon as it is told', async () => {
+    const { clock, times, change, publisher } = setUp();
+    await clock.advance(100_000);
+    change(busy);
+    publisher.poke();
+    await clock.advance(30_000);
+    expect(times()).toEqual([0, 100_000, 130_000]);
+  });
+
+  it('tells news early, but never two within the least interval', async () => {
+    const { clock, times, change, publisher } = setUp();
+    await clock.advance(60_000);
+    for (let i = 0; i < 100; i++) {
+      change(i % 2 === 0 ? hot : {});
+      publisher.poke();
+      await clock.advance(100);
+    }
+    const early = times().filter((at) => at >= 60_000);
+    expect(early.length).toBeGreaterThan(1);
+    expect(early.length).toBeLessThanOrEqual(6);
+    for (const [i, at] of early.entries()) {
+      const before = early[i - 1];
+      if (before !== undefined) expect(at - before).toBeGreaterThanOrEqual(2000);
+    }
+  });
+
+  it('notices a silent change by itself within ten seconds', async () => {
+    const { clock, times, change } = setUp();
+    await clock.advance(41_000);
+    change(hot);
+    await clock.advance(9000);
+    expect(times()).toEqual([0, 50_000]);
+  });
+
+  it('is not set off again and again by a value at the edge of a step', async () => {
+    const { clock, times, change, publisher } = setUp();
+    for (let i = 0; i < 100; i++) {
+      change({ socTemperature: { ok: true, value: i % 2 === 0 ? 49.9 : 50.1 } });
+      publisher.poke();
+      await clock.advance(1000);
+    }
+    expect(times()).toEqual([0]);
+  });
+
+  it('keeps the least interval even when it is longer than its own looks', async () => {
+    const { clock, times, change, intervals } = setUp();
+    intervals.minMs = 25_000;
+    await clock.advance(1000);
+    change(hot);
+    await clock.advance(60_000);
+    expect(times()).toEqual([0, 25_000]);
+  });
+
+  it('heeds a changed interval', async () => {
+    const { clock, times, intervals } = setUp();
+    await clock.advance(5000);
+    intervals.idleMs = 20_000;
+    await clock.advance(35_000);
+    expect(times()).toEqual([0, 20_000, 40_000]);
+  });
+
+  it('goes on after a failure, and stops when closed', async () => {
+    const { clock, times, fail, publisher } = setUp();
+    fail(true);
+    await clock.advance(15_000);
+    expect(times()).toEqual([]);
+    fail(false);
+    await clock.advance(10_000);
+    expect(times()).toEqual([20_000]);
+    publisher.close();
+    publisher.poke();
+    await clock.advance(1_000_000);
+    expect(times()).toHaveLength(1);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+});
