@@ -4,16 +4,35 @@ import {
   type Logger,
   newId,
   type TimerHandle,
+  TwowattError,
   toTwowattError,
 } from '../core/index.ts';
 import type { EngineStatus, GenerationPart } from '../protocol/index.ts';
+import type { ModelTrouble } from '../engine/index.ts';
 import type { Engine } from '../service/index.ts';
 
 /** A model that could not be prepared is tried again: somebody may be copying it right now. */
 const RETRY_MS = 60_000;
 
-/** An engine that also counts its work, for the watchdog. */
-export type RunningEngine = Engine & { progress(): number };
+/** Why no model could be prepared. */
+export class PrepareError extends TwowattError {
+  readonly trouble: ModelTrouble;
+  constructor(trouble: ModelTrouble, body: ErrorBody) {
+    super(body.code, body.message, body.param === undefined ? {} : { param: body.param });
+    this.trouble = trouble;
+  }
+}
+
+/** The health condition that explains an engine which is unavailable. */
+export type Trouble = ModelTrouble;
+
+/** An engine that also counts its work, for the watchdog, and knows what is wrong, for the health list. */
+export type RunningEngine = Engine & { progress(): number; trouble(): Trouble | null };
+
+export type ModelEngine = RunningEngine & {
+  /** Resolves when the engine is for the first time ready, or known to be unavailable. */
+  settled: Promise<void>;
+};
 
 /**
  * An engine whose model still has to be found, and perhaps converted, which takes minutes for a big
@@ -24,11 +43,12 @@ export function createModelEngine(options: {
   prepare: () => Promise<RunningEngine>;
   clock: Clock;
   logger: Logger;
-}): RunningEngine & { settled: Promise<void> } {
+}): ModelEngine {
   const { clock, logger } = options;
   const listeners = new Map<string, (status: EngineStatus) => void>();
   let inner: RunningEngine | undefined;
   let problem: ErrorBody | null = null;
+  let trouble: Trouble | null = null;
   let retry: TimerHandle | undefined;
   let closed = false;
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
@@ -59,9 +79,11 @@ export function createModelEngine(options: {
         return;
       }
       inner = engine;
+      problem = null;
       inner.onStatus(announce);
     } catch (error) {
       problem = toTwowattError(error).toBody();
+      trouble = error instanceof PrepareError ? error.trouble : 'engine_unavailable';
       logger.error({ code: problem.code, param: problem.param }, `no model: ${problem.message}`);
       if (!closed) retry = clock.setTimer(RETRY_MS, () => void prepare());
     }
@@ -72,6 +94,7 @@ export function createModelEngine(options: {
   return {
     settled,
     status,
+    trouble: () => (inner === undefined ? trouble : inner.trouble()),
     progress: () => inner?.progress() ?? 0,
     async *generate(request, signal): AsyncIterable<GenerationPart> {
       if (inner) yield* inner.generate(request, signal);

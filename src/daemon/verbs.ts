@@ -1,10 +1,5 @@
 import { TwowattError } from '../core/index.ts';
-import {
-  describeConfig,
-  type LoadedConfig,
-  planChanges,
-  saveOverlay,
-} from '../config/index.ts';
+import { describeConfig, type LoadedConfig, planChanges, saveOverlay } from '../config/index.ts';
 import type { ModelFacts, Verb } from '../protocol/index.ts';
 import type { Pipeline } from '../service/index.ts';
 
@@ -12,7 +7,7 @@ export type VerbContext = {
   version: string;
   config: () => LoadedConfig;
   pipeline: Pipeline;
-  listModels: () => Promise<{ active: ModelFacts | null; models: { id: string; path: string }[] }>;
+  listModels: () => Promise<{ active: ModelFacts | null; models: object[] }>;
   setDraining: (draining: boolean) => void;
   /** Asks the process to stop so that its service manager starts it again. */
   requestRestart: () => void;

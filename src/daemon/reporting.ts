@@ -1,0 +1,131 @@
+import type { Config } from '../config/index.ts';
+import type { Clock, Logger } from '../core/index.ts';
+import { chooseProfile, createHostFacts, readSocTemperature } from '../hardware/index.ts';
+import type { MqttGateway } from '../gateway/mqtt/index.ts';
+import type { EngineStatus, HealthCode } from '../protocol/index.ts';
+import type { Journal } from '../queue/index.ts';
+import type { Pipeline } from '../service/index.ts';
+import { buildTelemetry, createHealth, createTelemetryPublisher } from '../telemetry/index.ts';
+import type { ModelEngine, Trouble } from './model-engine.ts';
+
+/** How often conditions that nobody announces (disk, queue, clock) are looked at. */
+const LOOK_PERIOD_MS = 5_000;
+
+const TROUBLES: readonly Trouble[] = ['model_missing', 'model_corrupt', 'engine_unavailable'];
+
+export type Reporting = ReturnType<typeof startReporting>;
+
+/** Health and telemetry: gathers what the rooms know and publishes it. */
+export function startReporting(options: {
+  clock: Clock;
+  logger: Logger;
+  config: () => Config;
+  startedAt: number;
+}) {
+  const { clock, logger, config } = options;
+  const { match } = chooseProfile(config().hardware);
+  const profile = match?.profile.name ?? '';
+  if (match) logger.info({ profile, why: match.why }, 'device profile');
+  else logger.warn({}, 'no device profile fits this board');
+
+  let gateway: MqttGateway | undefined;
+  const health = createHealth({
+    clock,
+    onChange(conditions) {
+      gateway?.publishHealth(conditions);
+    },
+  });
+  const closers: (() => void)[] = [() => health.close()];
+  const hold = (code: HealthCode, text: string | null) =>
+    text === null ? health.clear(code) : health.raise(code, { text });
+
+  function engineHealth(status: EngineStatus, trouble: Trouble | null): void {
+    const text = status.problem?.message ?? 'it cannot be started';
+    for (const code of TROUBLES) hold(code, code === trouble ? text : null);
+    hold(
+      'engine_restarting',
+      status.state === 'restarting' ? `started again ${status.restarts} times so far` : null,
+    );
+  }
+
+  function lookAround(journal: Journal): void {
+    const { depth, problem } = journal.counts();
+    const most = config().queue.max_depth;
+    hold('queue_full', depth >= most ? `${depth} prompts wait, at most ${most} may` : null);
+    const writable = problem !== 'disk_full' && problem !== 'read_only' && problem !== 'io';
+    hold(
+      'disk_full',
+      writable ? null : `the journal cannot be written (${problem}); answers wait in memory`,
+    );
+    hold(
+      'clock_unsynchronised',
+      clock.wallTrusted() ? null : 'time stamps are wrong until the network sets the clock',
+    );
+  }
+
+  return {
+    profile: () => profile,
+    connection(state: 'connected' | 'disconnected', detail: string) {
+      hold('broker_disconnected', state === 'connected' ? null : detail);
+    },
+    duplicateNode: (detail: string | null) => hold('duplicate_node_id', detail),
+    journalCorrupt(report: { movedTo: string; reason: string }) {
+      hold('journal_corrupt', `set aside as ${report.movedTo} (${report.reason}) and begun anew`);
+    },
+    /** Begins to watch and publish, once everything that is watched exists. */
+    attach(rooms: {
+      engine: ModelEngine;
+      journal: Journal;
+      pipeline: Pipeline;
+      gateway: MqttGateway;
+    }) {
+      const { engine, journal, pipeline } = rooms;
+      gateway = rooms.gateway;
+      const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
+      const telemetry = createTelemetryPublisher({
+        clock,
+        logger,
+        publish: (message) => rooms.gateway.publishTelemetry(message),
+        intervals: () => ({
+          busyMs: config().telemetry.interval_s * 1000,
+          idleMs: config().telemetry.idle_interval_s * 1000,
+          minMs: config().telemetry.min_interval_s * 1000,
+        }),
+        collect: async () =>
+          buildTelemetry({
+            wallMs: clock.wallMs(),
+            node: config().node.id,
+            profile,
+            uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
+            budgetW: config().governor.budget_w,
+            scope: config().governor.scope,
+            temperatureLimitC: config().governor.temperature_limit_c,
+            socTemperature: readSocTemperature(config().hardware.sysfs_root),
+            engine: engine.status(),
+            slots: 1,
+            slotsBusy: pipeline.busy(),
+            queue: journal.counts(),
+            totals: pipeline.totals(),
+            currency: config().cloud.currency,
+            host: await hostFacts(),
+          }),
+      });
+      const noteEngine = () => {
+        engineHealth(engine.status(), engine.trouble());
+        telemetry.poke();
+      };
+      const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal));
+      closers.push(
+        engine.onStatus(noteEngine),
+        () => telemetry.close(),
+        () => look.cancel(),
+      );
+      noteEngine();
+      lookAround(journal);
+      rooms.gateway.publishHealth(health.list());
+    },
+    close() {
+      for (const close of closers.toReversed()) close();
+    },
+  };
+}

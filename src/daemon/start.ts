@@ -1,0 +1,282 @@
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
+import { type Clock, type Logger, newId, Scope, sleep } from '../core/index.ts';
+import { createEngineSupervisor } from '../engine/index.ts';
+import { createMqttGateway, startEmbeddedBroker } from '../gateway/mqtt/index.ts';
+import type { ModelFacts } from '../protocol/index.ts';
+import { openJournal } from '../queue/index.ts';
+import { createPipeline, type Pipeline } from '../service/index.ts';
+import { buildInfo } from './info.ts';
+import { createModelEngine } from './model-engine.ts';
+import { prepareModel } from './prepare-model.ts';
+import { startReporting } from './reporting.ts';
+import { answerVerb } from './verbs.ts';
+import { VERSION } from './version.ts';
+
+/** Runs of one prompt before it counts as the cause of the crashes. */
+const MAX_ATTEMPTS = 3;
+/** How long a stop lets running prompts finish; systemd waits 90 s before it kills. */
+const DRAIN_MS = 20_000;
+const GATEWAY_CLOSE_MS = 3_000;
+/** A service manager should not wait longer than this for a model: prompts wait on disk meanwhile. */
+const READY_PATIENCE_MS = 60_000;
+
+export type Daemon = {
+  /** The model is loaded (or known to be unavailable) and the broker was tried. */
+  ready: Promise<void>;
+  model(): ModelFacts | null;
+  /** Grows with every step of the engine and every prompt that moves: for the watchdog. */
+  progress(): number;
+  /** True while nothing that could move is waiting. */
+  idle(): boolean;
+  /** Finishes or puts back what runs, says offline, closes everything. Safe to call twice. */
+  stop(reason: string): Promise<void>;
+};
+
+export type DaemonOptions = {
+  config: LoadedConfig;
+  clock: Clock;
+  logger: Logger;
+  /** Reads the configuration again from the same sources: values were set over MQTT. */
+  reloadConfig?: () => LoadedConfig;
+  /** Somebody asked over MQTT for a restart of the process. */
+  requestRestart: (reason: string) => void;
+};
+
+/** Builds and starts everything. Throws a coded error when the journal or a secret cannot be had. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { clock, logger } = options;
+  const scope = new Scope();
+  let loaded = options.config;
+  const config = loaded.values;
+  const node = config.node.id;
+  const instance = newId();
+  const startedAt = clock.monotonicMs();
+  for (const problem of loaded.problems) {
+    logger.warn({ key: problem.key, reason: problem.message }, 'a value set over MQTT is ignored');
+  }
+  try {
+    const reporting = startReporting({ clock, logger, config: () => loaded.values, startedAt });
+
+    ensureFolder(config.node.state_folder);
+    ensureFolder(dirname(config.queue.path));
+    const journal = openJournal({
+      path: config.queue.path,
+      clock,
+      logger: logger.child({ room: 'queue' }),
+      limits: {
+        maxDepth: config.queue.max_depth,
+        maxBytes: config.queue.max_bytes,
+        retentionMs: config.queue.retention_s * 1000,
+        dedupeWindowMs: config.queue.dedupe_window_s * 1000,
+        maxAttempts: MAX_ATTEMPTS,
+      },
+      onCorrupt: (report) => reporting.journalCorrupt(report),
+    });
+    scope.defer('journal', () => journal.close());
+
+    const url = await brokerUrl(config, logger, scope);
+    const abort = new AbortController();
+    const engine = createModelEngine({
+      clock,
+      logger: logger.child({ room: 'engine' }),
+      prepare: () => startEngine(loaded.values, clock, logger, abort.signal),
+    });
+    scope.defer('engine', async () => {
+      abort.abort();
+      await engine.close();
+    });
+
+    // The gateway calls the pipeline and the pipeline the gateway: one of them has to come later.
+    let pipeline: Pipeline | undefined;
+    const { promise: brokerTried, resolve: brokerWasTried } = Promise.withResolvers<void>();
+    const gateway = createMqttGateway({
+      options: {
+        url,
+        baseTopic: config.mqtt.base_topic,
+        node,
+        pools: config.mqtt.pools,
+        instance,
+        keepaliveS: config.mqtt.keepalive_s,
+        receiveMaximum: config.mqtt.receive_maximum,
+        sessionExpiryS: config.mqtt.session_expiry_s,
+        maxPayloadBytes: config.queue.max_payload_bytes,
+        ...credentials(config),
+      },
+      handlers: {
+        onPrompt: async (message) => pipeline?.submit(message),
+        onCancel: (id) => pipeline?.cancel(id),
+        onVerb: (verb, args) => answerVerb(verb, args, verbContext()),
+        onConnection(state, detail) {
+          brokerWasTried();
+          reporting.connection(state, detail.message);
+          if (state === 'connected') pipeline?.connected();
+        },
+        onDuplicateNode: (detail) => reporting.duplicateNode(detail),
+        onDuplicateNodeGone: () => reporting.duplicateNode(null),
+      },
+      logger: logger.child({ room: 'mqtt' }),
+      clock,
+    });
+    scope.defer('gateway', () => gateway.close(GATEWAY_CLOSE_MS));
+
+    const running = createPipeline({
+      node,
+      // Read at each prompt: privacy may be tightened over MQTT while we run.
+      rules: () => ({
+        node,
+        baseTopic: config.mqtt.base_topic,
+        maxPayloadBytes: config.queue.max_payload_bytes,
+        privacyDefault: loaded.values.router.privacy_default,
+        privacyTopics: loaded.values.router.privacy_topics,
+      }),
+      slots: 1,
+      currency: config.cloud.currency,
+      systemPrompt: config.model.system_prompt,
+      clock,
+      logger: logger.child({ room: 'service' }),
+      journal,
+      engine,
+      port: gateway,
+    });
+    pipeline = running;
+    scope.defer('pipeline', () => running.stop(DRAIN_MS));
+
+    const publishInfo = () =>
+      gateway.publishInfo(
+        buildInfo({
+          version: VERSION,
+          config,
+          model: engine.status().model,
+          profile: reporting.profile(),
+        }),
+      );
+    scope.defer('status', engine.onStatus(publishInfo));
+    reporting.attach({ engine, journal, pipeline: running, gateway });
+    scope.defer('reporting', () => reporting.close());
+    const verbContext = () => ({
+      version: VERSION,
+      config: () => loaded,
+      pipeline: running,
+      listModels: async () => {
+        const { listModels } = await import('../model/index.ts');
+        const models = await listModels({ cacheFolder: config.model.cache_path });
+        return {
+          active: engine.status().model,
+          // Paths of the board are nobody's business on the broker.
+          models: models.map(({ path: _path, ...facts }) => facts),
+        };
+      },
+      setDraining(draining: boolean) {
+        if (draining) running.drain();
+        else running.resume();
+        gateway.publishState(draining ? ('draining' as const) : ('online' as const));
+      },
+      requestRestart: () => options.requestRestart('asked for over MQTT'),
+      onConfigSaved() {
+        if (options.reloadConfig) loaded = options.reloadConfig();
+      },
+    });
+
+    gateway.publishState('online');
+    publishInfo();
+    gateway.start();
+
+    let stopping: Promise<void> | undefined;
+    return {
+      ready: Promise.race([
+        Promise.all([engine.settled, brokerTried]).then(() => undefined),
+        sleep(clock, READY_PATIENCE_MS),
+      ]),
+      model: () => engine.status().model,
+      progress: () => engine.progress() + running.progress(),
+      idle() {
+        const { state } = engine.status();
+        const canRun = state === 'ready' || state === 'busy';
+        return running.busy() === 0 && (!canRun || journal.counts().depth === 0);
+      },
+      stop(reason) {
+        stopping ??= (async () => {
+          logger.info({ reason }, 'draining');
+          gateway.publishState('draining');
+          await scope.close();
+          logger.info({}, 'stopped');
+        })();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await scope.close().catch((closing: unknown) => logger.error({ error: closing }, 'clean-up'));
+    throw error;
+  }
+}
+
+/** What lies in here is private: prompts and answers. */
+function ensureFolder(folder: string): void {
+  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(folder, 0o700);
+}
+
+async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<string> {
+  if (!config.mqtt.embedded) return config.mqtt.url;
+  const broker = await startEmbeddedBroker({
+    port: config.mqtt.embedded_port,
+    logger: logger.child({ room: 'broker' }),
+  });
+  scope.defer('embedded broker', () => broker.close());
+  return broker.url;
+}
+
+function credentials(config: Config) {
+  const { username, password_file: passwordFile, tls } = config.mqtt;
+  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
+  const ca = read(tls.ca_file);
+  const cert = read(tls.cert_file);
+  const key = read(tls.key_file);
+  return {
+    ...(username === '' ? {} : { username }),
+    ...(passwordFile === ''
+      ? {}
+      : {
+          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
+        }),
+    tls: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    },
+  };
+}
+
+async function startEngine(config: Config, clock: Clock, logger: Logger, signal: AbortSignal) {
+  const { folder, manifest } = await prepareModel(
+    {
+      path: config.model.path,
+      cacheFolder: config.model.cache_path,
+      form: config.model.dtype,
+      contextTokens: config.model.context_tokens,
+      procRoot: config.hardware.proc_root,
+    },
+    signal,
+  );
+  logger.info({ folder, digest: manifest.digest }, 'model found');
+  const engine = createEngineSupervisor({
+    modelFolder: folder,
+    facts: {
+      id: manifest.id,
+      digest: manifest.digest,
+      architecture: manifest.architecture,
+      form: manifest.form,
+      parameters: manifest.parameters,
+      contextTokens: Math.min(manifest.dimensions.contextTokens, config.model.context_tokens),
+    },
+    contextTokens: config.model.context_tokens,
+    threads: config.engine.threads || availableParallelism(),
+    stepTimeoutMs: config.engine.step_timeout_s * 1000,
+    logger: logger.child({ room: 'engine' }),
+    clock,
+  });
+  engine.start();
+  return engine;
+}
