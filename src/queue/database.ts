@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -58,7 +60,19 @@ export function openDatabase(
       return fresh;
     }
   } catch (error) {
-    throw toJournalError(error, path);
+    throw toJournalError(unwritable(path) ?? error, path);
+  }
+}
+
+/** SQLite says only "unable to open" where the kernel knows that nothing can be written there. */
+function unwritable(path: string): unknown {
+  try {
+    for (const needed of [dirname(path), path]) {
+      if (existsSync(needed)) accessSync(needed, constants.W_OK);
+    }
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

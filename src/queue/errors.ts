@@ -61,7 +61,7 @@ function problemOf(thrown: unknown): JournalProblem | undefined {
   if (typeof errcode === 'number') return BY_RESULT_CODE[errcode & 0xff];
   if (isErrno(thrown, 'ENOSPC', 'EDQUOT')) return 'disk_full';
   if (isErrno(thrown, 'EROFS', 'EACCES', 'EPERM')) return 'read_only';
-  if (isErrno(thrown, 'EIO', 'ENOTDIR', 'EISDIR', 'ENOENT')) return 'io';
+  if (isErrno(thrown, 'EIO', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT')) return 'io';
   if (isErrno(thrown, 'ERR_INVALID_STATE')) return 'closed';
   return undefined;
 }
