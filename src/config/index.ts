@@ -4,23 +4,10 @@
  * Promises: nothing unchecked gets through, one error names every bad key, secrets are read from files
  * only and masked wherever values are shown, and nothing set over MQTT can loosen privacy.
  */
-export { type ConfigRow, describeConfig, describeSchema, type SettingFacts } from './describe.ts';
-export {
-  defaultConfigFiles,
-  type LoadedConfig,
-  loadConfig,
-  type LoadOptions,
-  type ProfileDefaults,
-} from './load.ts';
+export { describeConfig, describeSchema } from './describe.ts';
+export { type LoadedConfig, loadConfig, type LoadOptions, type ProfileDefaults } from './load.ts';
 export { defaultNodeId, defaultStateFolder } from './machine.ts';
-export {
-  ConfigError,
-  type ConfigProblem,
-  type Origin,
-  type OriginSource,
-  originText,
-  problemText,
-} from './problems.ts';
-export { applyLive, type ChangePlan, planChanges, saveOverlay } from './remote.ts';
-export { type Config, type ConfigKey, configSchemaVersion, settings } from './schema.ts';
+export { ConfigError, originText, problemText } from './problems.ts';
+export { applyLive, planChanges, saveOverlay } from './remote.ts';
+export { type Config, configSchemaVersion, settings } from './schema.ts';
 export { readSecretFile } from './secrets.ts';

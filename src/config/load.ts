@@ -52,7 +52,7 @@ export type LoadedConfig = {
 const OVERLAY_FILE = 'remote-config.json';
 
 /** The usual places of the configuration file. */
-export const defaultConfigFiles = (homeFolder: string): string[] => [
+const defaultConfigFiles = (homeFolder: string): string[] => [
   '/etc/twowatt/config.yaml',
   join(homeFolder, '.config', 'twowatt', 'config.yaml'),
 ];
@@ -77,7 +77,7 @@ function readFiles(options: LoadOptions): { file: string | null; content: Source
 }
 
 /** What is wrong with a value for a known key; undefined when nothing is. */
-export function entryProblem(entry: Entry): ConfigProblem | undefined {
+function entryProblem(entry: Entry): ConfigProblem | undefined {
   const known = settings.get(entry.key);
   const wrong = known?.kind.problem(entry.value);
   if (wrong !== undefined) {

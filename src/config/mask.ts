@@ -1,6 +1,6 @@
 import { settings } from './schema.ts';
 
-export const MASK = '********';
+const MASK = '********';
 
 /**
  * A value as it may be shown: of a setting that can hold a secret, the password of a URL is

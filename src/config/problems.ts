@@ -1,7 +1,7 @@
 import { TwowattError } from '../core/index.ts';
 import { settings } from './schema.ts';
 
-export type OriginSource = 'default' | 'profile' | 'file' | 'remote' | 'environment' | 'flag';
+type OriginSource = 'default' | 'profile' | 'file' | 'remote' | 'environment' | 'flag';
 
 /** Where a value came from; `detail` names the file, variable or profile. */
 export type Origin = { source: OriginSource; detail: string | null };

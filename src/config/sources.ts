@@ -13,7 +13,7 @@ export type SourceContent = { entries: Entry[]; problems: ConfigProblem[] };
 
 const ENVIRONMENT_PREFIX = 'TWOWATT_';
 
-export const environmentName = (key: string): string =>
+const environmentName = (key: string): string =>
   ENVIRONMENT_PREFIX + key.toUpperCase().replaceAll('.', '__');
 
 const isSection = (key: string): boolean =>

@@ -3,17 +3,14 @@
  * /proc. Promises: nothing here throws because a board is odd, no process is started for a reading,
  * and a missing reading is a reason, never a number. Device profiles bring what the kernel cannot tell.
  */
-export { type Board, type BoardRoots, detectBoard } from './board.ts';
-export { createHostFacts, type HostFacts } from './host-facts.ts';
+export { type Board, detectBoard } from './board.ts';
+export { createHostFacts } from './host-facts.ts';
 export {
   bundledProfiles,
   chooseProfile,
   loadProfiles,
   matchProfile,
   profileDefaultsFor,
-  type ProfileMatch,
   readProfile,
 } from './profile.ts';
-export type { DeviceProfile } from './profile-schema.ts';
-export type { Reading, ReadingQuality } from './reading.ts';
 export { readSocTemperature } from './temperature.ts';

@@ -8,4 +8,4 @@ export type Reading<Unit extends string = string> =
   | { ok: false; reason: string };
 
 /** `measured` by a sensor of the quantity itself, or `estimated` from others and a device profile. */
-export type ReadingQuality = 'measured' | 'estimated';
+type ReadingQuality = 'measured' | 'estimated';

@@ -1,7 +1,7 @@
 import type { EngineStatus, Telemetry } from '../protocol/index.ts';
 
 /** A sensor's value, or why there is none; what the hardware room's readings look like from here. */
-export type SensorValue = { ok: true; value: number } | { ok: false; reason: string };
+type SensorValue = { ok: true; value: number } | { ok: false; reason: string };
 
 /** Everything a telemetry message is made of, as the rooms know it. */
 export type TelemetryInputs = {

@@ -2,7 +2,7 @@ import { type Clock, type Logger, silentLogger, type TimerHandle } from '../core
 import type { Telemetry } from '../protocol/index.ts';
 import { isNews } from './change.ts';
 
-export type TelemetryIntervals = {
+type TelemetryIntervals = {
   /** Between messages while prompts run or wait, milliseconds. */
   busyMs: number;
   /** Between messages while nothing runs, milliseconds. */

@@ -55,7 +55,7 @@ export const engine = {
   threads: setting(
     whole(0, 64),
     0,
-    'Threads of the engine (0: what the device profile says, else the number of physical cores). More than the cores that are free makes it slower.',
+    'Threads of the engine (0: what the device profile says, else every core). More than the cores that are free makes it slower.',
     remote,
   ),
   step_timeout_s: setting(
