@@ -33,32 +33,62 @@ export function jsonScreen(out: NodeJS.WriteStream): DemoScreen {
   };
 }
 
-/** Writes streamed text indented and broken at the screen's edge, as it comes. */
-class IndentedWriter {
-  readonly #out: NodeJS.WriteStream;
+/**
+ * Writes streamed text indented, as it comes, and breaks it where it may be broken: after a blank or
+ * comma and around wide characters. So it holds back the word that is still growing.
+ */
+export class IndentedWriter {
+  readonly #out: (text: string) => void;
   readonly #indent: string;
   readonly #width: number;
   #column = 0;
+  #word = '';
 
-  constructor(out: NodeJS.WriteStream, indent: string, width: number) {
+  constructor(out: (text: string) => void, indent: string, width: number) {
     this.#out = out;
     this.#indent = indent;
     this.#width = width;
   }
 
   write(text: string): void {
-    let piece = '';
     for (const character of text) {
-      const takes = displayWidth(character);
-      if (character === '\n' || this.#column + takes > this.#width) {
-        piece += `\n${this.#indent}`;
-        this.#column = 0;
-        if (character === '\n') continue;
+      if (character === '\n') {
+        this.end();
+        this.#newLine();
+      } else if (displayWidth(character) > 1) {
+        this.end();
+        this.#put(character);
+      } else {
+        this.#word += character;
+        if (character === ' ' || character === ',') this.end();
       }
-      piece += character;
-      this.#column += takes;
     }
-    this.#out.write(piece);
+  }
+
+  /** Lets go of what was held back. */
+  end(): void {
+    const word = this.#word;
+    this.#word = '';
+    if (word !== '') this.#put(word);
+  }
+
+  #put(word: string): void {
+    if (this.#column > 0 && this.#column + displayWidth(word.trimEnd()) > this.#width) {
+      this.#newLine();
+    }
+    let rest = word;
+    while (displayWidth(rest.trimEnd()) > this.#width) {
+      this.#out(rest.slice(0, this.#width));
+      rest = rest.slice(this.#width);
+      this.#newLine();
+    }
+    this.#out(rest);
+    this.#column += displayWidth(rest);
+  }
+
+  #newLine(): void {
+    this.#out(`\n${this.#indent}`);
+    this.#column = 0;
   }
 }
 
@@ -71,6 +101,7 @@ export function terminalScreen(out: NodeJS.WriteStream): DemoScreen {
   const width = columns(out);
   const textWidth = width - INDENT.length;
   let printer: AnswerPrinter | undefined;
+  let writer: IndentedWriter | undefined;
 
   const row = (name: string, value: string) => line(`  ${paint('dim', name.padEnd(8))}${value}`);
   return {
@@ -91,11 +122,13 @@ export function terminalScreen(out: NodeJS.WriteStream): DemoScreen {
       line(`  ${paint('cyan', '›')} ${paint('bold', first)}`);
       for (const more of rest) line(`${INDENT}${paint('bold', more)}`);
       out.write(INDENT);
-      const writer = new IndentedWriter(out, INDENT, textWidth);
-      printer = new AnswerPrinter((piece) => writer.write(piece));
+      const indented = new IndentedWriter((piece) => out.write(piece), INDENT, textWidth);
+      writer = indented;
+      printer = new AnswerPrinter((piece) => indented.write(piece));
     },
     frame: (frame) => printer?.take(frame),
     answered({ frame }) {
+      writer?.end();
       if (frame.type === 'done') line(`\n${INDENT}${paint('dim', answerFigures(frame))}`);
       else line(paint('red', `${frame.error.code}: ${frame.error.message}`));
     },
