@@ -53,6 +53,8 @@ export type Connection = {
   bufferedBytes(): number;
   /** Tells the broker that we are alive although we read nothing from it. */
   keepAlive(): void;
+  /** The interval in force; the broker may have set a shorter one than we asked for. */
+  keepaliveS(): number;
   /** DISCONNECT (no Last Will) and close, or cut. */
   end(how: 'politely' | 'cut'): void;
 };
@@ -253,6 +255,7 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
       client.sendPing();
       client.reschedulePing(true);
     },
+    keepaliveS: () => client.keepalive,
     end(how) {
       if (ended) return;
       // Not `end(true)`: mqtt.js ignores it after an `end()` that still waits for acknowledgements.

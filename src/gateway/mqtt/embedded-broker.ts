@@ -20,6 +20,8 @@ export type EmbeddedBrokerOptions = {
 
 const DEFAULT_MAX_PACKET_BYTES = 1024 * 1024;
 const DEFAULT_MAX_CONNECTIONS = 64;
+/** aedes lets publishers wait for a reader whose socket is full; after this time it is cut off. */
+const SLOW_READER_MS = 10_000;
 
 /**
  * A broker in this process, for `demo` and for boards without one: aedes, MQTT 3.1.1 only, without
@@ -33,7 +35,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const { logger } = options;
   // Some megabytes that a board with a broker of its own should not pay for.
   const { Aedes } = await import('aedes');
-  const aedes = await Aedes.createBroker();
+  const aedes = await Aedes.createBroker({ drainTimeout: SLOW_READER_MS });
   // Its types leave out the persistence and the error event.
   boundPersistence((aedes as unknown as { persistence: SessionPersistence }).persistence, logger);
   aedes.on('clientError', (client, error) => {

@@ -35,6 +35,8 @@ const LONGEST_RETRY_MS = 30_000;
 const LONGEST_DUPLICATE_RETRY_MS = 60_000;
 /** A connection that lived this long was a good one: the next retry begins small again. */
 const STABLE_MS = 30_000;
+/** A broker that has accepted us answers SUBSCRIBE at once, or something is broken. */
+const SUBSCRIBE_TIMEOUT_MS = 15_000;
 /** Least time between two repetitions of our state after somebody else's Last Will overwrote it. */
 const REASSERT_MS = 5000;
 /**
@@ -191,10 +193,13 @@ export function createMqttGateway(parts: {
         },
         {
           onAccepted(connack) {
-            settle(current, connack).catch((error: unknown) => {
-              logger.debug({ error: String(error) }, 'the connection ended while subscribing');
-              current.end('cut');
-            });
+            const patience = clock.setTimer(SUBSCRIBE_TIMEOUT_MS, () => current.end('cut'));
+            settle(current, connack)
+              .catch((error: unknown) => {
+                logger.debug({ error: String(error) }, 'the connection ended while subscribing');
+                current.end('cut');
+              })
+              .finally(() => patience.cancel());
           },
           onMessage: (packet, next) => inbound.receive(packet, current, next),
           onEnd(end) {

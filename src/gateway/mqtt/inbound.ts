@@ -129,7 +129,7 @@ export function createInbound(
       });
       if (line.length < options.receiveMaximum) return next();
       resume?.pings.cancel();
-      const pings = clock.setRepeating((options.keepaliveS * 1000) / FULL_PING_DIVISOR, () =>
+      const pings = clock.setRepeating((connection.keepaliveS() * 1000) / FULL_PING_DIVISOR, () =>
         connection.keepAlive(),
       );
       resume = { next, pings };

@@ -15,10 +15,4 @@
 export { connectDevice, type DeviceClient, UnreachableError } from './device-client.ts';
 export { startEmbeddedBroker } from './embedded-broker.ts';
 export { createMqttGateway } from './gateway.ts';
-export type {
-  ConnectionDetail,
-  MqttGateway,
-  MqttGatewayHandlers,
-  MqttGatewayOptions,
-  MqttTlsOptions,
-} from './types.ts';
+export type { MqttGateway, MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';

@@ -36,7 +36,7 @@ export type MqttGatewayOptions = {
   random?: () => number;
 };
 
-export type ConnectionDetail = {
+type ConnectionDetail = {
   /** For people: what happened and what to do about it. */
   message: string;
   /** MQTT version in use; 0 while there is none. */

@@ -4,6 +4,7 @@ import type { TestBroker } from '../../fakes/brokers.ts';
 import { startTcpProxy } from '../../fakes/tcp-proxy.ts';
 import {
   answer,
+  BASE,
   connectTestDevice,
   createTestNode,
   flavours,
@@ -376,20 +377,22 @@ describe.each(flavours())('gateway on $name', ({ protocol, start, aedes }) => {
   it('takes a storm of a thousand prompts in bounded memory', async () => {
     let release = () => {};
     const held = new Promise<void>((resolve) => (release = resolve));
-    const board = node({ onPrompt: () => held });
+    // aedes lets every publisher wait for its slowest reader, so there nothing is held up.
+    const board = node(aedes ? {} : { onPrompt: () => held });
     await board.online();
+    // It would receive the storm as well.
+    await device.client.unsubscribeAsync(`${BASE}/#`);
     const before = liveBufferBytes();
     for (let round = 0; round < 20; round += 1) {
       const payload = Buffer.alloc(20_000, `${round} `);
       await Promise.all(Array.from({ length: 50 }, () => device.send(`${TOPIC}/prompt`, payload)));
-      // The recorders of this test are not the gateway.
-      device.received.length = 0;
     }
     await quiet();
-    device.received.length = 0;
-    expect(board.prompts).toHaveLength(1);
-    // 20 MB wait: with aedes in this very process, with Mosquitto elsewhere.
-    if (!aedes) expect(liveBufferBytes() - before).toBeLessThan(8_000_000);
+    if (!aedes) {
+      expect(board.prompts).toHaveLength(1);
+      // 20 MB wait at Mosquitto.
+      expect(liveBufferBytes() - before).toBeLessThan(5_000_000);
+    }
     release();
     await until(() => board.prompts.length === 1000, 'the storm', 60_000);
     expect(board.connections).toEqual(['connected']);

@@ -17,7 +17,7 @@ import {
 } from '../../fakes/brokers.ts';
 
 export const BASE = 'twowatt/v1';
-export const NODE = 'board';
+const NODE = 'board';
 export const TOPIC = `${BASE}/${NODE}`;
 
 export type Flavour = {
@@ -145,7 +145,7 @@ export function createTestNode(url: string, options: TestNodeOptions = {}): Test
   };
 }
 
-export type Received = { topic: string; text: string; packet: IPublishPacket };
+type Received = { topic: string; text: string; packet: IPublishPacket };
 
 export type TestDevice = {
   client: MqttClient;
