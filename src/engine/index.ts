@@ -14,8 +14,5 @@ export {
   type StepReport,
 } from './gate.ts';
 export type { ModelTrouble } from './messages.ts';
-export {
-  createEngineSupervisor,
-  type EngineSupervisor,
-  type EngineSupervisorOptions,
-} from './supervisor.ts';
+export { createEngineSupervisor, type EngineSupervisor } from './supervisor.ts';
+export type { EngineSupervisorOptions } from './supervisor-options.ts';

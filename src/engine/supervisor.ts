@@ -12,38 +12,14 @@ import type {
   GenerationPart,
   ModelFacts,
 } from '../protocol/index.ts';
-import { type Backoff, backoffDelayMs } from './backoff.ts';
+import { backoffDelayMs } from './backoff.ts';
 import { type EngineProcess, residentBytes, startEngineProcess } from './engine-process.ts';
 import type { StepGate } from './gate.ts';
 import { GateRelay } from './gate-relay.ts';
 import type { FromEngine, ModelTrouble } from './messages.ts';
 import { PartStream } from './part-stream.ts';
 import { StepWatch } from './step-watch.ts';
-
-export type EngineSupervisorOptions = {
-  /** A converted model folder (`twowatt.json` in it). */
-  modelFolder: string;
-  /** Compute threads of the engine process. More than the free cores makes every step far slower. */
-  threads: number;
-  /** Longest prompt plus answer, tokens; bounded by the model's own. Absent: the model's own. */
-  contextTokens?: number;
-  /** What is known of the model before it is loaded; reported until the engine says it itself. */
-  facts?: ModelFacts;
-  logger: Logger;
-  clock: Clock;
-  /** A step without a sign of life for this long gets its process killed. Default 120 s. */
-  stepTimeoutMs?: number;
-  /** The same for loading the model. Default 300 s: SD cards read 20 MB/s. */
-  loadTimeoutMs?: number;
-  /** Time that `close` leaves the process to end by itself. Default 5 s. */
-  closeTimeoutMs?: number;
-  /** Waits between restarts. Default 0.25 s to 30 s. */
-  backoff?: Backoff;
-  /** Node options of the engine process. Default none. */
-  execArgv?: string[];
-  /** Jitter of the backoff, [0, 1). */
-  random?: () => number;
-};
+import { DEFAULTS, type EngineSupervisorOptions } from './supervisor-options.ts';
 
 type Job = {
   id: number;
@@ -57,8 +33,6 @@ type Job = {
   release: () => void;
 };
 
-const DEFAULTS = { stepTimeoutMs: 120_000, loadTimeoutMs: 300_000, closeTimeoutMs: 5_000 };
-const DEFAULT_BACKOFF: Backoff = { shortestMs: 250, longestMs: 30_000 };
 /** A first run and one more; see the class invariants. */
 const MAX_RUNS = 2;
 /** Processes in a row that ended before they were ready; then the engine counts as unavailable. */
@@ -241,7 +215,7 @@ class EngineSupervisorImpl {
     this.#processReady = false;
     const engine: EngineProcess = startEngineProcess({
       logger: this.#logger,
-      execArgv: this.#options.execArgv ?? [],
+      execArgv: this.#options.execArgv ?? DEFAULTS.execArgv,
       onMessage: (message) => {
         if (this.#process === engine) this.#receive(message);
       },
@@ -388,7 +362,7 @@ class EngineSupervisorImpl {
       this.#setState('restarting');
     }
     const delayMs = backoffDelayMs(
-      this.#options.backoff ?? DEFAULT_BACKOFF,
+      this.#options.backoff ?? DEFAULTS.backoff,
       this.#failures,
       this.#options.random ?? Math.random,
     );

@@ -1,0 +1,36 @@
+import type { Clock, Logger } from '../core/index.ts';
+import type { ModelFacts } from '../protocol/index.ts';
+import type { Backoff } from './backoff.ts';
+
+export type EngineSupervisorOptions = {
+  /** A converted model folder (`twowatt.json` in it). */
+  modelFolder: string;
+  /** Compute threads of the engine process. More than the free cores makes every step far slower. */
+  threads: number;
+  /** Longest prompt plus answer, tokens; bounded by the model's own. Absent: the model's own. */
+  contextTokens?: number;
+  /** What is known of the model before it is loaded; reported until the engine says it itself. */
+  facts?: ModelFacts;
+  logger: Logger;
+  clock: Clock;
+  /** A step without a sign of life for this long gets its process killed. Default 120 s. */
+  stepTimeoutMs?: number;
+  /** The same for loading the model. Default 300 s: SD cards read 20 MB/s. */
+  loadTimeoutMs?: number;
+  /** Time that `close` leaves the process to end by itself. Default 5 s. */
+  closeTimeoutMs?: number;
+  /** Waits between restarts. Default 0.25 s to 30 s. */
+  backoff?: Backoff;
+  /** Node options of the engine process. Default: a small young generation, 7 MB less and no slower. */
+  execArgv?: string[];
+  /** Jitter of the backoff, [0, 1). */
+  random?: () => number;
+};
+
+export const DEFAULTS = {
+  stepTimeoutMs: 120_000,
+  loadTimeoutMs: 300_000,
+  closeTimeoutMs: 5_000,
+  backoff: { shortestMs: 250, longestMs: 30_000 } satisfies Backoff,
+  execArgv: ['--max-semi-space-size=1'],
+};
