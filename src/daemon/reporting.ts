@@ -5,7 +5,12 @@ import type { MqttGateway } from '../gateway/mqtt/index.ts';
 import type { EngineStatus, HealthCode } from '../protocol/index.ts';
 import type { Journal } from '../queue/index.ts';
 import type { Pipeline } from '../service/index.ts';
-import { buildTelemetry, createHealth, createTelemetryPublisher } from '../telemetry/index.ts';
+import {
+  buildTelemetry,
+  createHealth,
+  createTelemetryPublisher,
+  type TelemetryPublisher,
+} from '../telemetry/index.ts';
 import type { ModelEngine, Trouble } from './model-engine.ts';
 
 /** How often conditions that nobody announces (disk, queue, clock) are looked at. */
@@ -29,6 +34,7 @@ export function startReporting(options: {
   else logger.warn({}, 'no device profile fits this board');
 
   let gateway: MqttGateway | undefined;
+  let telemetry: TelemetryPublisher | undefined;
   const health = createHealth({
     clock,
     onChange(conditions) {
@@ -67,6 +73,7 @@ export function startReporting(options: {
     profile: () => profile,
     connection(state: 'connected' | 'disconnected', detail: string) {
       hold('broker_disconnected', state === 'connected' ? null : detail);
+      if (state === 'connected') telemetry?.poke();
     },
     duplicateNode: (detail: string | null) => hold('duplicate_node_id', detail),
     journalCorrupt(report: { movedTo: string; reason: string }) {
@@ -82,7 +89,7 @@ export function startReporting(options: {
       const { engine, journal, pipeline } = rooms;
       gateway = rooms.gateway;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
-      const telemetry = createTelemetryPublisher({
+      const publisher = createTelemetryPublisher({
         clock,
         logger,
         publish: (message) => rooms.gateway.publishTelemetry(message),
@@ -100,7 +107,10 @@ export function startReporting(options: {
             budgetW: config().governor.budget_w,
             scope: config().governor.scope,
             temperatureLimitC: config().governor.temperature_limit_c,
-            socTemperature: readSocTemperature(config().hardware.sysfs_root),
+            socTemperature: readSocTemperature(
+              config().hardware.sysfs_root,
+              match?.profile.thermal.zones,
+            ),
             engine: engine.status(),
             slots: 1,
             slotsBusy: pipeline.busy(),
@@ -110,14 +120,15 @@ export function startReporting(options: {
             host: await hostFacts(),
           }),
       });
+      telemetry = publisher;
       const noteEngine = () => {
         engineHealth(engine.status(), engine.trouble());
-        telemetry.poke();
+        publisher.poke();
       };
       const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal));
       closers.push(
         engine.onStatus(noteEngine),
-        () => telemetry.close(),
+        () => publisher.close(),
         () => look.cancel(),
       );
       noteEngine();

@@ -6,4 +6,4 @@
 export { buildTelemetry, type TelemetryInputs } from './build.ts';
 export { createHealth } from './health.ts';
 export { HEALTH_TABLE } from './health-table.ts';
-export { createTelemetryPublisher } from './publisher.ts';
+export { createTelemetryPublisher, type TelemetryPublisher } from './publisher.ts';

@@ -14,8 +14,8 @@ type TelemetryIntervals = {
 export type TelemetryPublisherOptions = {
   clock: Clock;
   collect: () => Promise<Telemetry> | Telemetry;
-  /** Sends it, never retained; may drop it when there is no connection. */
-  publish: (telemetry: Telemetry) => void;
+  /** Sends it, never retained; false when it was dropped (no connection), and it is tried again. */
+  publish: (telemetry: Telemetry) => boolean;
   /** Read at each look, so that a changed setting takes effect within ten seconds. */
   intervals: () => TelemetryIntervals;
   logger?: Logger;
@@ -59,8 +59,7 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
   };
 
   /** When the next message may go out; the interval itself wins over a longer `minMs`. */
-  const earliest = (): number => {
-    const now = clock.monotonicMs();
+  const earliest = (now: number): number => {
     if (last === undefined) return now;
     const { minMs, busyMs } = intervals();
     return Math.max(now, last.atMs + Math.min(minMs, busyMs));
@@ -72,12 +71,11 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
     const period = isBusy(telemetry) ? busyMs : idleMs;
     const due = last === undefined ? now : last.atMs + period;
     const news = last !== undefined && isNews(last.telemetry, telemetry);
-    if (now >= due || (news && now >= earliest())) {
-      last = { telemetry, atMs: now };
-      publish(telemetry);
+    if (now >= due || (news && now >= earliest(now))) {
+      if (publish(telemetry)) last = { telemetry, atMs: now };
       lookAt(now + Math.min(period, LOOK_PERIOD_MS));
     } else {
-      lookAt(Math.min(due, news ? earliest() : now + LOOK_PERIOD_MS));
+      lookAt(Math.min(due, news ? earliest(now) : now + LOOK_PERIOD_MS));
     }
   };
 
@@ -97,7 +95,7 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
       looking = false;
       if (pokedMeanwhile) {
         pokedMeanwhile = false;
-        lookAt(earliest());
+        lookAt(earliest(clock.monotonicMs()));
       }
     }
   };
@@ -106,7 +104,7 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
   return {
     poke() {
       if (looking) pokedMeanwhile = true;
-      else lookAt(earliest());
+      else lookAt(earliest(clock.monotonicMs()));
     },
     last: () => last?.telemetry ?? null,
     close() {

@@ -272,7 +272,7 @@ export function createMqttGateway(parts: {
       retained.set(topics.health, conditions);
     },
     publishTelemetry(telemetry) {
-      replies.sendTelemetry(topics.telemetry, telemetry);
+      return replies.sendTelemetry(topics.telemetry, telemetry);
     },
     async close(deadlineMs) {
       if (closing.signal.aborted) return running;

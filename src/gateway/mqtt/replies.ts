@@ -10,7 +10,8 @@ type Answer = Parameters<ReplyPort['trySend']>[0];
 export type Replies = ReplyPort & {
   /** A response to a request: QoS 1, lost without a connection. */
   send: (message: Outgoing) => void;
-  sendTelemetry(topic: string, telemetry: Telemetry): void;
+  /** False when it was dropped: no connection, or the last one is not acknowledged yet. */
+  sendTelemetry(topic: string, telemetry: Telemetry): boolean;
 };
 
 /** Deltas are dropped while the socket holds more than this: a slow broker must not cost memory. */
@@ -88,7 +89,7 @@ export function createReplies(current: () => Session | undefined, logger: Logger
     },
     sendTelemetry(topic, telemetry) {
       const session = current();
-      if (session === undefined || telemetryOnWire) return;
+      if (session === undefined || telemetryOnWire) return false;
       telemetryOnWire = true;
       void session.outbox
         .send({
@@ -101,6 +102,7 @@ export function createReplies(current: () => Session | undefined, logger: Logger
         .finally(() => {
           telemetryOnWire = false;
         });
+      return true;
     },
   };
 }

@@ -72,8 +72,8 @@ export interface MqttGateway extends ReplyPort {
   /** Adds the features that depend on the broker (`mqtt5`, `pools`) to `info.features`. */
   publishInfo(info: InfoMessage): void;
   publishHealth(conditions: HealthCondition[]): void;
-  /** Dropped while there is no connection, or while the last one is not yet acknowledged. */
-  publishTelemetry(telemetry: Telemetry): void;
+  /** False when it was dropped: no connection, or the last one is not yet acknowledged. */
+  publishTelemetry(telemetry: Telemetry): boolean;
   /**
    * Leaves the pools, waits for the prompt in work and for answers on their way, says `offline` and
    * disconnects; after `deadlineMs` it cuts the connection. Prompts that were not yet handed to

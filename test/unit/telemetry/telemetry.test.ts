@@ -5,7 +5,7 @@ import {
   createTelemetryPublisher,
   type TelemetryInputs,
 } from '../../../src/telemetry/index.ts';
-import { createVirtualClock } from '../../fakes/virtual-clock.ts';
+import { createVirtualClock, type VirtualClock } from '../../fakes/virtual-clock.ts';
 
 type Overrides = Partial<Omit<TelemetryInputs, 'engine'>> & {
   engine?: Partial<TelemetryInputs['engine']>;
@@ -78,20 +78,26 @@ describe('the telemetry message', () => {
   });
 });
 
-function setUp(first: Overrides = {}) {
-  const clock = createVirtualClock();
+function setUp(first: Overrides = {}, clock: VirtualClock = createVirtualClock()) {
   let facts = first;
   const sent: { atMs: number; telemetry: Telemetry }[] = [];
   const start = clock.monotonicMs();
   let failing = false;
+  let offline = false;
+  let collected = 0;
   const intervals = { busyMs: 30_000, idleMs: 300_000, minMs: 2000 };
   const publisher = createTelemetryPublisher({
     clock,
     collect: async () => {
+      collected += 1;
       if (failing) throw new Error('collect failed');
       return buildTelemetry(inputs({ ...facts, wallMs: clock.wallMs() }));
     },
-    publish: (telemetry) => sent.push({ atMs: clock.monotonicMs() - start, telemetry }),
+    publish: (telemetry) => {
+      if (offline) return false;
+      sent.push({ atMs: clock.monotonicMs() - start, telemetry });
+      return true;
+    },
     intervals: () => intervals,
   });
   return {
@@ -104,8 +110,20 @@ function setUp(first: Overrides = {}) {
     fail: (value: boolean) => {
       failing = value;
     },
+    setOffline: (value: boolean) => {
+      offline = value;
+    },
+    collected: () => collected,
     times: () => sent.map((message) => message.atMs),
   };
+}
+
+/** As the real one does: time moves between two readings, if only by microseconds. */
+function createTickingClock(): VirtualClock {
+  const clock = createVirtualClock();
+  let ticks = 0;
+  const read = clock.monotonicMs;
+  return { ...clock, monotonicMs: () => read() + (ticks += 1) * 1e-6 };
 }
 
 const busy: Overrides = { engine: { state: 'busy' } };
@@ -134,6 +152,26 @@ describe('the telemetry publisher', () => {
     publisher.poke();
     await clock.advance(30_000);
     expect(times()).toEqual([0, 100_000, 130_000]);
+  });
+
+  it('speaks as soon as there is a connection', async () => {
+    const { clock, times, publisher, setOffline } = setUp();
+    setOffline(true);
+    await clock.advance(5000);
+    setOffline(false);
+    publisher.poke();
+    await clock.advance(100);
+    expect(times()).toEqual([5000]);
+  });
+
+  it('tells news once, without looking again and again, on a clock that never stands still', async () => {
+    const { clock, times, change, publisher, collected } = setUp({}, createTickingClock());
+    await clock.advance(1000);
+    change(hot);
+    publisher.poke();
+    await clock.advance(9000);
+    expect(times()).toHaveLength(2);
+    expect(collected()).toBeLessThan(6);
   });
 
   it('tells news early, but never two within the least interval', async () => {
