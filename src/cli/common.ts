@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { type Command, Option } from 'commander';
 import { isErrno, TwowattError, toTwowattError } from '../core/index.ts';
 
@@ -17,6 +18,15 @@ export function withCommonOptions(command: Command, { json = true } = {}): Comma
     );
   if (json) command.option('--json', 'print JSON');
   return command;
+}
+
+/** The user's home; the root folder for users without one, such as systemd's dynamic users. */
+export function homeFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 /** An error that ends the command with a certain exit code. */

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import type { Command } from 'commander';
 import {
   ConfigError,
@@ -9,7 +8,14 @@ import {
   problemText,
 } from '../config/index.ts';
 import { profileDefaultsFor } from '../hardware/index.ts';
-import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
+import {
+  action,
+  CliError,
+  type CommonOptions,
+  EXIT,
+  homeFolder,
+  withCommonOptions,
+} from './common.ts';
 
 /** The configuration for a command; a bad one ends the command with exit code 2 and every bad key named. */
 export function loadConfigForCli(options: CommonOptions): LoadedConfig {
@@ -18,7 +24,7 @@ export function loadConfigForCli(options: CommonOptions): LoadedConfig {
       file: options.config,
       set: options.set,
       env: process.env,
-      homeFolder: homedir(),
+      homeFolder: homeFolder(),
       profileDefaults: profileDefaultsFor,
     });
   } catch (error) {

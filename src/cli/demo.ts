@@ -1,12 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
 import { createSystemClock, isErrno, Scope } from '../core/index.ts';
 import { nodeTopics } from '../protocol/index.ts';
-import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
+import {
+  action,
+  CliError,
+  type CommonOptions,
+  EXIT,
+  homeFolder,
+  withCommonOptions,
+} from './common.ts';
 import { DEMO_SCENES } from './demo-prompts.ts';
 import { type DemoScreen, type DemoSetting, jsonScreen, terminalScreen } from './demo-screen.ts';
 import { packageVersion } from './version.ts';
@@ -44,7 +51,7 @@ function demoConfig(options: DemoOptions, stateFolder: string, port: number) {
     searchFiles: [],
     env: {},
     overlayPath: null,
-    homeFolder: homedir(),
+    homeFolder: homeFolder(),
     set: [
       `node.id=${NODE}`,
       `node.state_folder=${stateFolder}`,

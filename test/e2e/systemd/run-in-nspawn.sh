@@ -93,7 +93,10 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 [ -n "$leader" ] || { cat "$work/console.log"; fail "the container did not boot"; }
-inside() { nsenter -t "$leader" -m -u -i -n -p -- "$@"; }
+inside() {
+  nsenter -t "$leader" -m -u -i -n -p -- \
+    /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"
+}
 for _ in $(seq 100); do
   case $(inside systemctl is-system-running 2>/dev/null || true) in running | degraded) break ;; esac
   sleep 0.1
@@ -103,7 +106,7 @@ say "container is up: $(inside systemctl --version | head -1)"
 show() { inside systemctl show twowatt --value -p "$1"; }
 # The answer's text; asking is a process of its own, as it would be on another machine.
 ask() {
-  inside env HOME=/root /usr/bin/node /opt/twowatt/bin/twowatt.js ask --broker "$broker" --node board \
+  inside /usr/bin/node /opt/twowatt/bin/twowatt.js ask --broker "$broker" --node board \
     --timeout 20 "$1"
 }
 engine() { # its PID inside the container
@@ -150,14 +153,14 @@ say "idle for longer than a watchdog period, and still alive"
 # A hung engine is the daemon's own business: replaced, and the prompt answered all the same.
 hung=$(engine)
 [ -n "$hung" ] || fail "no engine process"
-inside kill -STOP "$hung"
+inside sh -c "kill -STOP $hung"
 expect "the answer after the engine hung" "$right" "$(ask "$question")"
 [ "$(engine)" != "$hung" ] || fail "the hung engine was not replaced"
 expect NRestarts 0 "$(show NRestarts)"
 say "replaced a hung engine and answered"
 
 # A hung daemon is systemd's business.
-inside kill -STOP "$main"
+inside sh -c "kill -STOP $main"
 restarted() { [ "$(show NRestarts)" = 1 ] && [ "$(show ActiveState)" = active ]; }
 await "the watchdog to restart the daemon" 40 restarted
 [ "$(show MainPID)" != "$main" ] || fail "the hung daemon was not replaced"

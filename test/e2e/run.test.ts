@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type TestBroker, startAedes } from '../fakes/brokers.ts';
+import { listenForDatagrams } from '../fakes/datagram-listener.ts';
+import {
+  connectDevice,
+  type DaemonProcess,
+  type Device,
+  killQuietly,
+  NODE_ID,
+  startDaemonProcess,
+  temporaryFolder,
+  until,
+  waitOnline,
+} from './harness.ts';
+
+describe('twowatt run', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let broker: TestBroker;
+  let device: Device;
+  let daemon: DaemonProcess | undefined;
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    broker = await startAedes();
+    device = await connectDevice(broker.url, { protocolVersion: 4 });
+  });
+  afterEach(async () => {
+    await daemon?.kill();
+    daemon = undefined;
+    await device.close();
+    await broker.close();
+    folder.remove();
+  });
+
+  function start(env: Record<string, string> = {}): DaemonProcess {
+    daemon = startDaemonProcess({ brokerUrl: broker.url, stateFolder: folder.path, env });
+    return daemon;
+  }
+
+  /** Ready for real: it has answered. */
+  async function answersPrompts(): Promise<void> {
+    await waitOnline(device);
+    await device.prompt({ id: 'first', prompt: 'what is MQTT' });
+    await device.terminal('first');
+  }
+
+  it('tells systemd when it is ready, that it lives, and that it stops', async () => {
+    const path = join(folder.path, 'notify.sock');
+    const listener = listenForDatagrams(path);
+    try {
+      const started = start({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '600000', WATCHDOG_PID: '' });
+      const heard: string[] = [];
+      const hears = (text: string) => () => {
+        heard.push(...listener.read());
+        return heard.some((message) => message.includes(text));
+      };
+      await until(hears('READY=1'), 'READY');
+      expect(heard[0]).toBe('STATUS=starting');
+      expect(heard).toContain(`READY=1\nSTATUS=serving as ${NODE_ID}`);
+      heard.length = 0;
+      await until(hears('WATCHDOG=1'), 'the watchdog being fed while idle');
+      expect(await started.stop()).toBe(0);
+      expect(hears('STOPPING=1')()).toBe(true);
+    } finally {
+      listener.close();
+    }
+  });
+
+  it('starves the watchdog while a prompt is stuck, and feeds it again when it moves', async () => {
+    const path = join(folder.path, 'notify.sock');
+    const listener = listenForDatagrams(path);
+    try {
+      const started = start({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '300000' });
+      await answersPrompts();
+      const engine = await started.enginePid();
+      process.kill(engine, 'SIGSTOP');
+      await device.prompt({ id: 'stuck', prompt: 'what is MQTT', stream: true });
+      await until(() => device.frames('stuck').length > 0, 'the prompt to be accepted');
+      // The feeder looks every 100 ms: what comes now belongs to the time before.
+      await new Promise((wake) => setTimeout(wake, 500));
+      listener.read();
+      await new Promise((wake) => setTimeout(wake, 500));
+      expect(listener.read()).toEqual([]);
+      process.kill(engine, 'SIGCONT');
+      expect((await device.terminal('stuck')).type).toBe('done');
+      await until(() => listener.read().includes('WATCHDOG=1'), 'the watchdog being fed again');
+    } finally {
+      listener.close();
+    }
+  });
+
+  it('finishes the running prompt on SIGINT, also when the engine gets it too, and ends with 0', async () => {
+    const started = start();
+    await answersPrompts();
+    const engine = await started.enginePid();
+    process.kill(engine, 'SIGSTOP');
+    await device.prompt({ id: 'last', prompt: 'what is MQTT', stream: true });
+    await until(() => device.frames('last').length > 0, 'the prompt to be accepted');
+    // A terminal sends Ctrl-C to the whole process group, pm2 a signal to the whole tree.
+    process.kill(started.pid, 'SIGINT');
+    process.kill(engine, 'SIGINT');
+    process.kill(engine, 'SIGCONT');
+    expect(await started.exited).toBe(0);
+    const answer = await device.terminal('last');
+    expect([answer]).toMatchObject([
+      { type: 'done', text: expect.stringContaining('MQTT') as string },
+    ]);
+  });
+
+  it('ends at once with 130 on a second signal', async () => {
+    const started = start();
+    await answersPrompts();
+    const engine = await started.enginePid();
+    process.kill(engine, 'SIGSTOP');
+    await device.prompt({ id: 'stuck', prompt: 'what is MQTT', stream: true });
+    await until(() => device.frames('stuck').length > 0, 'the prompt to be accepted');
+    process.kill(started.pid, 'SIGTERM');
+    await until(() => started.output().includes('draining'), 'the drain to begin');
+    process.kill(started.pid, 'SIGTERM');
+    expect(await started.exited).toBe(130);
+    killQuietly(engine);
+  });
+
+  it('restarts on request by ending with a failure, so that its manager starts it again', async () => {
+    const started = start();
+    await answersPrompts();
+    await device.publish(`twowatt/v1/${NODE_ID}/request/restart`, '{"transaction":1}');
+    expect(await started.exited).toBe(1);
+    expect(device.messages(`twowatt/v1/${NODE_ID}/response/restart`)[0]).toContain('"ok"');
+  });
+});
