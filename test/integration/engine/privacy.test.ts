@@ -83,7 +83,10 @@ describe('the engine process', () => {
       [...maps.matchAll(/\S*\/(\S+\.(?:so|node|wasm)[.\d]*)$/gm)].map((m) => m[1]),
     );
     const runtimes = [...objects].filter((name) => name?.includes('onnxruntime'));
-    expect(runtimes.toSorted()).toEqual(['libonnxruntime.so.1', 'onnxruntime_binding.node']);
+    expect(runtimes.toSorted((a = '', b = '') => a.localeCompare(b))).toEqual([
+      'libonnxruntime.so.1',
+      'onnxruntime_binding.node',
+    ]);
     expect([...objects].filter((name) => /vips|sharp|wasm/.test(name ?? ''))).toEqual([]);
   });
 
