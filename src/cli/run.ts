@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.ts';
-import { createSystemClock, type Logger } from '../core/index.ts';
+import { createSystemClock } from '../core/index.ts';
+import type { RootLogger } from '../daemon/index.ts';
 import { action, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
 import { loadConfigForCli } from './config.ts';
 import { readableLog } from './log-format.ts';
@@ -37,7 +38,7 @@ async function run(options: CommonOptions): Promise<void> {
     logger.warn({}, 'NOTIFY_SOCKET is set but cannot be used: the service manager hears nothing');
   }
   try {
-    await serve({ options, config, logger, stop, tell: (fields) => void notifier?.notify(fields) });
+    await serve({ config, logger, stop, tell: (fields) => void notifier?.notify(fields) });
   } finally {
     notifier?.close();
     // pm2's channel would keep the process alive.
@@ -47,13 +48,12 @@ async function run(options: CommonOptions): Promise<void> {
 
 /** The daemon's life: started, ready, watched, stopped; each told to the service manager. */
 async function serve(context: {
-  options: CommonOptions;
   config: LoadedConfig;
-  logger: Logger;
+  logger: RootLogger;
   stop: Promise<string>;
   tell: (fields: Record<string, string | number>) => void;
 }): Promise<void> {
-  const { options, config, logger, tell } = context;
+  const { config, logger, tell } = context;
   const { createWatchdogFeeder, progressSinceLastAsked, startDaemon, watchdogUsec } =
     await import('../daemon/index.ts');
   const clock = createSystemClock();
@@ -63,7 +63,6 @@ async function serve(context: {
     config,
     logger,
     clock,
-    reloadConfig: () => loadConfigForCli(options),
     requestRestart(reason) {
       // A service manager starts again only what ended with a failure.
       process.exitCode = EXIT.failed;

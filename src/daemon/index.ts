@@ -2,7 +2,7 @@
  * daemon: the composition root. It builds every room from the configuration, starts them in order,
  * stops them in the reverse order with a deadline, and is the only place that knows them all.
  */
-export { createLogger } from './logger.ts';
+export { createLogger, type RootLogger } from './logger.ts';
 export {
   createWatchdogFeeder,
   openServiceNotifier,

@@ -9,6 +9,7 @@ import type { ModelFacts } from '../protocol/index.ts';
 import { openJournal } from '../queue/index.ts';
 import { createPipeline, type Pipeline } from '../service/index.ts';
 import { buildInfo } from './info.ts';
+import type { RootLogger } from './logger.ts';
 import { createModelEngine } from './model-engine.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startReporting } from './reporting.ts';
@@ -38,9 +39,7 @@ export type Daemon = {
 export type DaemonOptions = {
   config: LoadedConfig;
   clock: Clock;
-  logger: Logger;
-  /** Reads the configuration again from the same sources: values were set over MQTT. */
-  reloadConfig?: () => LoadedConfig;
+  logger: RootLogger;
   /** Somebody asked over MQTT for a restart of the process. */
   requestRestart: (reason: string) => void;
 };
@@ -135,6 +134,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       slots: 1,
       currency: config.cloud.currency,
       systemPrompt: config.model.system_prompt,
+      logPrompts: () => loaded.values.log.prompts,
       clock,
       logger: logger.child({ room: 'service' }),
       journal,
@@ -175,8 +175,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         gateway.publishState(draining ? ('draining' as const) : ('online' as const));
       },
       requestRestart: () => options.requestRestart('asked for over MQTT'),
-      onConfigSaved() {
-        if (options.reloadConfig) loaded = options.reloadConfig();
+      setConfig(next: LoadedConfig) {
+        loaded = next;
+        logger.setLevel(next.values.log.level);
       },
     });
 
@@ -274,7 +275,7 @@ async function startEngine(config: Config, clock: Clock, logger: Logger, signal:
     contextTokens: config.model.context_tokens,
     threads: config.engine.threads || availableParallelism(),
     stepTimeoutMs: config.engine.step_timeout_s * 1000,
-    logger: logger.child({ room: 'engine' }),
+    logger,
     clock,
   });
   engine.start();

@@ -1,5 +1,11 @@
 import { TwowattError } from '../core/index.ts';
-import { describeConfig, type LoadedConfig, planChanges, saveOverlay } from '../config/index.ts';
+import {
+  applyLive,
+  describeConfig,
+  type LoadedConfig,
+  planChanges,
+  saveOverlay,
+} from '../config/index.ts';
 import type { ModelFacts, Verb } from '../protocol/index.ts';
 import type { Pipeline } from '../service/index.ts';
 
@@ -11,8 +17,8 @@ export type VerbContext = {
   setDraining: (draining: boolean) => void;
   /** Asks the process to stop so that its service manager starts it again. */
   requestRestart: () => void;
-  /** Called after values set over MQTT were saved; applies those that need no restart. */
-  onConfigSaved: () => void;
+  /** The configuration from now on; what needs a restart still has its old value in it. */
+  setConfig: (config: LoadedConfig) => void;
 };
 
 /** Answers a request to this node; throws a coded error for what it does not serve. */
@@ -62,7 +68,7 @@ function setConfig(args: Record<string, unknown>, context: VerbContext): unknown
       throw new TwowattError('unsupported', 'this node keeps no values set over MQTT');
     }
     saveOverlay(config.overlayPath, plan.overlay);
-    context.onConfigSaved();
+    context.setConfig(applyLive(config, plan));
   }
   return { applied: plan.applied, restart: plan.restart, refused: plan.refused };
 }

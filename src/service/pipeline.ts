@@ -33,6 +33,8 @@ export type PipelineOptions = {
   slots: number;
   currency: string;
   systemPrompt: string;
+  /** Whether the log may hold what was asked and answered; off unless the operator wants it. */
+  logPrompts: () => boolean;
   clock: Clock;
   logger: Logger;
   journal: Journal;
@@ -94,6 +96,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   // What an earlier life accepted runs as soon as the engine does.
   queueMicrotask(pump);
 
+  /** Log fields that tell what people wrote. */
+  function shown(fields: Record<string, unknown>): Record<string, unknown> {
+    return options.logPrompts() ? fields : {};
+  }
+
   function refuse(id: string, reply: ReplyAddress, error: TwowattError): void {
     totals.rejected += 1;
     logger.info({ id, code: error.code, param: error.param }, 'prompt refused');
@@ -117,7 +124,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         case 'accepted':
           totals.accepted += 1;
           progress += 1;
-          logger.debug({ id: prompt.id, ahead: accepted.ahead }, 'prompt accepted');
+          logger.info(
+            { id: prompt.id, ahead: accepted.ahead, ...shown({ prompt: body.generate }) },
+            'prompt accepted',
+          );
           if (body.stream) {
             const eta = estimate.firstTokenMs(accepted.ahead);
             const payload = JSON.stringify({
@@ -273,7 +283,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       {
         id: stored.id,
         type: frame.type,
-        ...(frame.type === 'error' ? { code: frame.error.code } : {}),
+        ...(frame.type === 'error' ? { code: frame.error.code } : shown({ text: frame.text })),
       },
       'prompt answered',
     );

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectAsync, type IClientPublishOptions, type MqttClient } from 'mqtt';
@@ -163,6 +164,8 @@ export async function connectDevice(
       : { properties: { sessionExpiryInterval: 3600 } }),
     reconnectPeriod: 100,
   });
+  // Without it, delayed acknowledgements add 40 ms to back-to-back messages.
+  if (client.stream instanceof Socket) client.stream.setNoDelay(true);
   const byId = new Map<string, Frame[]>();
   const raw = new Map<string, string[]>();
   const byTopic = new Map<string, string[]>();

@@ -64,6 +64,7 @@ export function createFixture(
       slots: 1,
       currency: 'USD',
       systemPrompt: '',
+      logPrompts: () => false,
       clock,
       logger: silentLogger,
       journal,
