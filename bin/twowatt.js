@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -17,14 +17,20 @@ if (recentEnough) {
     );
     process.exit(1);
   }
-  await import(built);
+  await import(pathToFileURL(built).href);
 } else {
   // In a checkout the pinned Node lies beside us.
   const pinned = `${here}node_modules/node/bin/node`;
   if (existsSync(pinned)) {
+    // A process manager's channel (pm2 waits for a message on it) is handed through.
+    const managed = process.send !== undefined;
     const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-      stdio: 'inherit',
+      stdio: ['inherit', 'inherit', 'inherit', ...(managed ? ['ipc'] : [])],
     });
+    if (managed) {
+      child.on('message', (message) => process.send(message));
+      process.on('message', (message) => child.send(message));
+    }
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => child.kill(signal));
     }

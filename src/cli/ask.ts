@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { toTwowattError } from '../core/index.ts';
+import { createSystemClock, toTwowattError } from '../core/index.ts';
 import type { TerminalFrame } from '../protocol/index.ts';
 import { AnswerPrinter, answerFigures } from './answer-printer.ts';
 import { openAnswerer, promptOf, type PromptOptions, withPromptOptions } from './answerer.ts';
 import { action, CliError, EXIT } from './common.ts';
+import { onSignals } from './interrupt.ts';
 import { painter } from './terminal.ts';
 
 async function readStdin(): Promise<string> {
@@ -34,11 +35,10 @@ async function ask(words: string[], options: PromptOptions): Promise<void> {
   const prompt = promptOf(options, [{ role: 'user', content }]);
   const interrupt = new AbortController();
   // The first Ctrl-C cancels on the engine or board, a second one does not wait for that.
-  const onInterrupt = () => {
+  const stopListening = onSignals(['SIGINT'], createSystemClock(), () => {
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     interrupt.abort();
-  };
-  process.on('SIGINT', onInterrupt);
+  });
   try {
     const answerer = await openAnswerer(options);
     try {
@@ -61,7 +61,7 @@ async function ask(words: string[], options: PromptOptions): Promise<void> {
     if (!interrupt.signal.aborted || error instanceof CliError) throw error;
     throw new CliError(EXIT.interrupted, `interrupted (${toTwowattError(error).message})`);
   } finally {
-    process.off('SIGINT', onInterrupt);
+    stopListening();
   }
 }
 

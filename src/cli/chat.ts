@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { createSystemClock } from '../core/index.ts';
 import { AnswerPrinter, answerFigures } from './answer-printer.ts';
 import {
   type Answerer,
@@ -10,6 +11,7 @@ import {
 } from './answerer.ts';
 import { action, EXIT } from './common.ts';
 import { Conversation } from './conversation.ts';
+import { onSignals } from './interrupt.ts';
 import { painter } from './terminal.ts';
 
 const LEAVE = new Set(['quit', 'exit', '退出']);
@@ -105,7 +107,7 @@ async function chat(options: PromptOptions): Promise<void> {
   };
   // On a terminal readline reads the key itself; elsewhere it comes as a signal.
   terminal.on('SIGINT', onInterrupt);
-  process.on('SIGINT', onInterrupt);
+  const stopListening = onSignals(['SIGINT'], createSystemClock(), onInterrupt);
 
   const conversation = new Conversation();
   if (interactive) process.stdout.write([answerer.about, ...GREETING, ''].join('\n'));
@@ -130,7 +132,7 @@ async function chat(options: PromptOptions): Promise<void> {
     }
   } finally {
     terminal.close();
-    process.off('SIGINT', onInterrupt);
+    stopListening();
     await answerer.close();
   }
 }

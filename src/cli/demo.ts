@@ -16,6 +16,7 @@ import {
 } from './common.ts';
 import { DEMO_SCENES } from './demo-prompts.ts';
 import { type DemoScreen, type DemoSetting, jsonScreen, terminalScreen } from './demo-screen.ts';
+import { onSignals } from './interrupt.ts';
 import { packageVersion } from './version.ts';
 
 type DemoOptions = CommonOptions & { once?: boolean };
@@ -92,13 +93,11 @@ async function playScenes(client: Client, screen: DemoScreen, signal: AbortSigna
 async function demo(options: DemoOptions): Promise<void> {
   const clock = createSystemClock();
   const interrupt = new AbortController();
-  const interrupted = new Promise<void>((resolve) => {
-    const stop = () => {
-      if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-      interrupt.abort();
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const { promise: interrupted, resolve: onInterrupted } = Promise.withResolvers<void>();
+  onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], clock, () => {
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    interrupt.abort();
+    onInterrupted();
   });
   const scope = new Scope();
   try {

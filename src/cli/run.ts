@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.ts';
-import { createSystemClock } from '../core/index.ts';
+import { type Clock, createSystemClock } from '../core/index.ts';
 import type { RootLogger } from '../daemon/index.ts';
 import { action, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
 import { loadConfigForCli } from './config.ts';
+import { onSignals } from './interrupt.ts';
 import { readableLog } from './log-format.ts';
 
 /** Resolves with the reason of the first request to stop; a second signal ends the process at once. */
-function stopRequested(): Promise<string> {
+function stopRequested(clock: Clock): Promise<string> {
   return new Promise((resolve) => {
     let asked = false;
     const stop = (reason: string) => {
@@ -15,9 +16,7 @@ function stopRequested(): Promise<string> {
       asked = true;
       resolve(reason);
     };
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => stop(signal));
-    }
+    onSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], clock, stop);
     // pm2 on systems without signals sends this instead.
     process.on('message', (message) => {
       if (message === 'shutdown') stop('shutdown message');
@@ -27,7 +26,8 @@ function stopRequested(): Promise<string> {
 
 async function run(options: CommonOptions): Promise<void> {
   const config = loadConfigForCli(options);
-  const stop = stopRequested();
+  const clock = createSystemClock();
+  const stop = stopRequested(clock);
   const { createLogger, openServiceNotifier } = await import('../daemon/index.ts');
   const logger = createLogger({
     level: config.values.log.level,
@@ -38,7 +38,7 @@ async function run(options: CommonOptions): Promise<void> {
     logger.warn({}, 'NOTIFY_SOCKET is set but cannot be used: the service manager hears nothing');
   }
   try {
-    await serve({ config, logger, stop, tell: (fields) => void notifier?.notify(fields) });
+    await serve({ config, clock, logger, stop, tell: (fields) => void notifier?.notify(fields) });
   } finally {
     notifier?.close();
     // pm2's channel would keep the process alive.
@@ -49,14 +49,14 @@ async function run(options: CommonOptions): Promise<void> {
 /** The daemon's life: started, ready, watched, stopped; each told to the service manager. */
 async function serve(context: {
   config: LoadedConfig;
+  clock: Clock;
   logger: RootLogger;
   stop: Promise<string>;
   tell: (fields: Record<string, string | number>) => void;
 }): Promise<void> {
-  const { config, logger, tell } = context;
+  const { config, clock, logger, tell } = context;
   const { createWatchdogFeeder, progressSinceLastAsked, startDaemon, watchdogUsec } =
     await import('../daemon/index.ts');
-  const clock = createSystemClock();
   const { promise: restart, resolve: requestRestart } = Promise.withResolvers<string>();
   tell({ STATUS: 'starting' });
   const daemon = await startDaemon({

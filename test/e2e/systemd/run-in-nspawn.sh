@@ -110,7 +110,7 @@ ask() {
     --timeout 20 "$1"
 }
 engine() { # its PID inside the container
-  inside sh -c 'grep -lzE "engine/process/main" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | head -1'
+  inside sh -c 'grep -lzE "engine/process/[m]ain" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | head -1'
 }
 await() { # what, seconds, command
   local end=$((SECONDS + $2)) what=$1
