@@ -7,5 +7,6 @@ export * from './generation.ts';
 export * from './health.ts';
 export * from './model-manifest.ts';
 export * from './node.ts';
+export * from './power.ts';
 export * from './prompt.ts';
 export * from './topics.ts';
