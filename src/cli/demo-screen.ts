@@ -6,7 +6,7 @@ import { columns, displayWidth, painter, wrap } from './terminal.ts';
 export type DemoSetting = { version: string; broker: string; portTaken: boolean; node: string };
 
 /** One prompt and its answer, as `demo --json` prints it. */
-export type DemoAnswer = { prompt: string; session: string | null; frame: TerminalFrame };
+type DemoAnswer = { prompt: string; session: string | null; frame: TerminalFrame };
 
 /** How the demo looks: a view, so that the story in demo.ts reads without escape codes. */
 export interface DemoScreen {

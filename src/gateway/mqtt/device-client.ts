@@ -24,7 +24,7 @@ export type DeviceClientOptions = {
   connectTimeoutMs?: number;
 };
 
-export type AskOptions = {
+type AskOptions = {
   /** The prompt as the contract defines it, without `id` and `stream`. */
   prompt: Readonly<Record<string, unknown>>;
   /** Every frame in the order of arrival, the terminal one included. */
