@@ -86,6 +86,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let progress = 0;
   let draining = false;
   let stopped = false;
+  let pumping = false;
   let expiryTimer: TimerHandle | undefined;
   let retryTimer: TimerHandle | undefined;
   /** Waiting prompts whose end is being stored: they still look waiting to the journal. */
@@ -190,9 +191,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  /** Claims and starts whatever can run now. Safe to call at any time. */
+  /** Claims and starts whatever can run now. Safe to call at any time, also from within itself. */
   function pump(): void {
-    if (stopped) return;
+    if (stopped || pumping) return;
+    // Starting a prompt changes the engine's status, and every change of status pumps.
+    pumping = true;
     try {
       expireWaiting();
       const { state } = engine.status();
@@ -208,6 +211,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       logger.error({ error }, 'could not take the next prompt from the journal');
       retryTimer?.cancel();
       retryTimer = clock.setTimer(STORE_RETRY_MS.longest, pump);
+    } finally {
+      pumping = false;
     }
   }
 
@@ -274,7 +279,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         }
         logger.error({ id: stored.id, error }, 'an answer could not be stored; trying again');
         // At a stop the prompt stays `running` in the journal and is run again at the next start.
-        if (stopped) return;
+        if (stopped || pumping) return;
         await sleep(clock, Math.min(waitMs, STORE_RETRY_MS.longest));
       }
     }

@@ -8,6 +8,7 @@ import {
   startDaemonProcess,
   temporaryFolder,
   until,
+  waitOnline,
 } from './harness.ts';
 
 const PROMPTS = 200;
@@ -61,6 +62,8 @@ describe.skipIf(!mosquittoAvailable())('SIGKILL at random moments under load', (
     broker = await startMosquitto();
     device = await connectDevice(broker.url, { clientId: 'crash-device' });
     start();
+    // Before its first connect the broker knows no session of the node, and keeps nothing for it.
+    await waitOnline(device);
   });
   afterAll(async () => {
     await daemon.stop();
@@ -103,7 +106,16 @@ describe.skipIf(!mosquittoAvailable())('SIGKILL at random moments under load', (
         start();
       }
       await publishing;
-      await until(() => answered() === PROMPTS, 'all answers', 240_000);
+      const missing = () => ids.filter((id) => device.terminals(id).length === 0);
+      await until(() => missing().length === 0, 'all answers', 120_000).catch((error: unknown) => {
+        const stories = storyOf(log + daemon.output());
+        throw new Error(
+          `no answer to ${missing()
+            .map((id) => `${id}: ${stories.get(id)?.join(', ')}`)
+            .join('; ')}\n${daemon.output().slice(-4000)}`,
+          { cause: error },
+        );
+      });
       // Copies of the last answers may still be on their way.
       await pause(1000);
       log += daemon.output();

@@ -171,12 +171,12 @@ export async function connectDevice(
   const byTopic = new Map<string, string[]>();
   client.on('message', (topic, payload) => {
     const text = payload.toString();
-    byTopic.set(topic, [...(byTopic.get(topic) ?? []), text]);
+    push(byTopic, topic, text);
     if (!topic.includes('/reply/') || topic.endsWith('/text')) return;
     const frame = JSON.parse(text) as Frame;
-    byId.set(frame.id, [...(byId.get(frame.id) ?? []), frame]);
+    push(byId, frame.id, frame);
     if (frame.type === 'done' || frame.type === 'error') {
-      raw.set(frame.id, [...(raw.get(frame.id) ?? []), text]);
+      push(raw, frame.id, text);
     }
   });
   await client.subscribeAsync(`${BASE}/#`, { qos: 1 });
@@ -200,6 +200,12 @@ export async function connectDevice(
       await client.endAsync(true);
     },
   };
+}
+
+function push<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }
 
 /** Resolves when the daemon says that it is online and its engine is ready. */

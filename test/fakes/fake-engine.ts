@@ -121,19 +121,23 @@ export function createFakeEngine(options: FakeEngineOptions): FakeEngine {
     restartNext() {
       restarting = true;
     },
-    async *generate(request, signal) {
+    generate(request, signal) {
       const before = last;
       const { promise, resolve } = Promise.withResolvers<void>();
       last = promise;
-      await before;
-      requests.push(request);
+      // At once, within the call, as the real supervisor does: its listeners may call back into ours.
       if (state === 'ready') setState('busy');
-      try {
-        yield* run(request, signal);
-      } finally {
-        resolve();
-        if (state === 'busy') setState('ready');
-      }
+      return (async function* () {
+        await before;
+        requests.push(request);
+        if (state === 'ready') setState('busy');
+        try {
+          yield* run(request, signal);
+        } finally {
+          resolve();
+          if (state === 'busy') setState('ready');
+        }
+      })();
     },
     onStatus(listener) {
       listeners.add(listener);

@@ -244,6 +244,18 @@ describe('order', () => {
   });
 });
 
+describe('slots', () => {
+  it('begins one prompt at a time, so that a crash counts against that one only', async () => {
+    const { pipeline, clock, inbound, journal } = setUp({ tokenMs: 10, state: 'restarting' });
+    for (const id of ['a', 'b', 'c']) await pipeline.submit(inbound({ id, messages }));
+    fixture.engine.setState('ready');
+    await clock.advance(5);
+    expect(pipeline.busy()).toBe(1);
+    const states = ['a', 'b', 'c'].map((id) => journal.findActive(id)[0]?.state);
+    expect(states).toEqual(['running', 'waiting', 'waiting']);
+  });
+});
+
 describe('deadlines and cancel', () => {
   it('expires while waiting, without being run', async () => {
     const { pipeline, clock, inbound, engine, frames } = setUp({ tokenMs: 100 });
