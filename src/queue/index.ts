@@ -3,8 +3,8 @@
  * what `complete` has stored is never computed again; nothing grows beyond its bounds. Time in here
  * is journal time (timeline.ts), so that a wall clock that jumps by years harms no deadline.
  *
- * A prompt costs three syncs of the disk (accepted, begun, answered); that it was sent rides along
- * with the next write. All calls are synchronous: they hold up the event loop for one sync each.
+ * A prompt costs two syncs of the disk (accepted, answered); that it was begun and sent rides along
+ * with them. All calls are synchronous: they hold up the event loop for one sync each.
  */
 export type { CorruptReport } from './database.ts';
 export { eraseJournal } from './erase.ts';

@@ -94,11 +94,18 @@ class SqliteJournal implements Journal {
       if (next === undefined) return undefined;
       const row = ledger.row(next.seq);
       const attempts = row.attempts + 1;
-      ledger.write(() => {
-        ledger.statements.setState.run(STATE.running, attempts, row.seq);
-        addWaiting(ledger.totals, row.priority, -1);
-        ledger.totals.running.set(row.seq, row.accepted_at);
-      });
+      // The count must outlast a crash that the prompt causes. A first run that this process accepted
+      // need not wait for the card: should it take the power away, the count is lost once, and the
+      // next process, which did not accept it, syncs.
+      const synced = attempts > 1 || row.seq < ledger.firstSeq;
+      ledger.write(
+        () => {
+          ledger.statements.setState.run(STATE.running, attempts, row.seq);
+          addWaiting(ledger.totals, row.priority, -1);
+          ledger.totals.running.set(row.seq, row.accepted_at);
+        },
+        { synced },
+      );
       return this.#prompt({ ...row, attempts });
     });
   }

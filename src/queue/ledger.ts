@@ -28,6 +28,8 @@ export class Ledger {
   readonly sentMarks = new Map<number, number>();
   totals: Totals;
   nextSeq: number;
+  /** Prompts from this one on were accepted by this process. */
+  readonly firstSeq: number;
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #sentShareBytes: number;
@@ -47,6 +49,7 @@ export class Ledger {
       keeper === undefined ? undefined : toAnchor(keeper),
     );
     this.nextSeq = keeper?.next_seq ?? 1;
+    this.firstSeq = this.nextSeq;
     this.totals = loadTotals(this.statements);
     // What ran when the last process ended waits again. The same write takes down the mark "closed
     // cleanly" and anchors journal time in this process.
@@ -72,12 +75,14 @@ export class Ledger {
 
   /**
    * One transaction, synced when it returns: lazy marks, `work`, the bound of stored answers, journal
-   * time. When anything fails, disk and counters are as before.
+   * time. When anything fails, disk and counters are as before. With `synced: false` it survives a
+   * SIGKILL but may be undone by a power cut, until the next synced write takes it along.
    */
-  write<T>(work: (now: number) => T, { closing = false } = {}): T {
+  write<T>(work: (now: number) => T, { closing = false, synced = true } = {}): T {
     const totals = copyTotals(this.totals);
     const nextSeq = this.nextSeq;
     try {
+      if (!synced) this.#database.exec('PRAGMA synchronous = NORMAL');
       this.statements.begin.run();
       writeSentMarks(this.statements, this.totals, this.sentMarks);
       const result = work(this.now());
@@ -93,6 +98,8 @@ export class Ledger {
       const failure = this.#translate(error);
       if (this.#database.isOpen && this.#database.isTransaction) this.statements.rollback.run();
       throw failure;
+    } finally {
+      if (!synced && this.#database.isOpen) this.#database.exec('PRAGMA synchronous = FULL');
     }
   }
 

@@ -37,7 +37,7 @@ export type StoredPrompt = NewPrompt & {
   /** Journal time (see Timeline) of acceptance and expiry. */
   acceptedAt: number;
   expiresAt: number | null;
-  /** How often a run of this prompt was begun, this one included; on disk before the run begins. */
+  /** How often a run of this prompt was begun, this one included; in the journal before the run begins. */
   attempts: number;
   /**
    * True when `attempts` has passed the journal's `maxAttempts`: earlier runs took the daemon down or
@@ -80,7 +80,8 @@ export type EraseCounts = { prompts: number; answers: number; sessions: number }
 
 /**
  * The durable way of a prompt: accepted once, answered once, sent until a broker took it. Every
- * method that changes something has synced it to the disk when it returns; `markSent` alone is lazy.
+ * method that changes something has synced it to the disk when it returns; `markSent` is lazy, and so
+ * is the first `claim` of a prompt that this process accepted (SIGKILL cannot undo it, a power cut can).
  *
  * When the disk fails, methods throw a JournalError (see errors.ts) and nothing has changed; the
  * caller tries again.
