@@ -32,7 +32,7 @@ export function readModelJson(folder: string, name: string): Record<string, unkn
   throw new LoadError('model_corrupt', `${name} holds no JSON object`, { param: name });
 }
 
-export function fromReadError(error: unknown, name: string): LoadError {
+function fromReadError(error: unknown, name: string): LoadError {
   if (isErrno(error, 'ENOENT', 'ENOTDIR')) {
     return new LoadError('model_missing', `the model folder has no ${name}`, {
       param: name,

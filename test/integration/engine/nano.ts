@@ -16,7 +16,7 @@ import type {
   Sampling,
 } from '../../../src/protocol/index.ts';
 
-export const GREEDY: Sampling = {
+const GREEDY: Sampling = {
   temperature: 0,
   topP: 1,
   topK: 0,
