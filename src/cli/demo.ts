@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
-import { createSystemClock, isErrno, Scope } from '../core/index.ts';
+import { createSystemClock, isErrno, Scope, packageVersion } from '../core/index.ts';
 import { nodeTopics } from '../protocol/index.ts';
 import {
   action,
@@ -17,7 +17,6 @@ import {
 import { DEMO_SCENES } from './demo-prompts.ts';
 import { type DemoScreen, type DemoSetting, jsonScreen, terminalScreen } from './demo-screen.ts';
 import { onSignals } from './interrupt.ts';
-import { packageVersion } from './version.ts';
 
 type DemoOptions = CommonOptions & { once?: boolean };
 

@@ -8,7 +8,7 @@ import { addDemoCommand } from './demo.ts';
 import { addLaterCommands } from './later.ts';
 import { addModelCommand } from './model.ts';
 import { addRunCommand } from './run.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from '../core/index.ts';
 
 /**
  * The whole command tree. The command files are light: what a command needs of the rooms below is

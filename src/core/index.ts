@@ -8,3 +8,4 @@ export * from './errors.ts';
 export * from './ids.ts';
 export * from './logger.ts';
 export * from './scope.ts';
+export * from './version.ts';

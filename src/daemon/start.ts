@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
-import { type Clock, type Logger, newId, Scope, sleep } from '../core/index.ts';
+import { type Clock, type Logger, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { createEngineSupervisor } from '../engine/index.ts';
 import { createMqttGateway, startEmbeddedBroker } from '../gateway/mqtt/index.ts';
 import type { ModelFacts } from '../protocol/index.ts';
@@ -14,7 +14,6 @@ import { createModelEngine } from './model-engine.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startReporting } from './reporting.ts';
 import { answerVerb } from './verbs.ts';
-import { VERSION } from './version.ts';
 
 /** Runs of one prompt before it counts as the cause of the crashes. */
 const MAX_ATTEMPTS = 3;
@@ -147,7 +146,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const publishInfo = () =>
       gateway.publishInfo(
         buildInfo({
-          version: VERSION,
+          version: packageVersion(),
           config,
           model: engine.status().model,
           profile: reporting.profile(),
@@ -157,7 +156,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     reporting.attach({ engine, journal, pipeline: running, gateway });
     scope.defer('reporting', () => reporting.close());
     const verbContext = () => ({
-      version: VERSION,
+      version: packageVersion(),
       config: () => loaded,
       pipeline: running,
       listModels: async () => {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -214,8 +213,4 @@ export async function waitOnline(device: Device): Promise<void> {
     () => device.messages(`${BASE}/${NODE_ID}/state`).at(-1)?.includes('"online"') ?? false,
     'the state topic to say online',
   );
-}
-
-export async function closed(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LATER_COMMANDS } from '../../../src/cli/later.ts';
 import { createProgram } from '../../../src/cli/program.ts';
-import { packageVersion } from '../../../src/cli/version.ts';
+import { packageVersion } from '../../../src/core/index.ts';
 import { runCli, temporaryHome } from './cli-process.ts';
 
 /** Section 3 of the contract. */

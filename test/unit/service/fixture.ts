@@ -9,7 +9,7 @@ import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engin
 import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 
 /** The way back, kept in memory; `connected` false is a broker that is away. */
-export function createFakePort(): ReplyPort & {
+function createFakePort(): ReplyPort & {
   connected: boolean;
   delivered: StoredAnswer[];
   sent: Omit<StoredAnswer, 'seq'>[];

@@ -122,8 +122,7 @@ function setUp(first: Overrides = {}, clock: VirtualClock = createVirtualClock()
 function createTickingClock(): VirtualClock {
   const clock = createVirtualClock();
   let ticks = 0;
-  const read = clock.monotonicMs;
-  return { ...clock, monotonicMs: () => read() + (ticks += 1) * 1e-6 };
+  return { ...clock, monotonicMs: () => clock.monotonicMs() + (ticks += 1) * 1e-6 };
 }
 
 const busy: Overrides = { engine: { state: 'busy' } };
