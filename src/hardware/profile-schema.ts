@@ -157,6 +157,14 @@ export const profileSchema = v.strictObject({
         v.description('Graph variant; null: look at the processor.'),
       ),
     ),
+    fits: v.optional(
+      v.pipe(
+        v.picklist(['yes', 'tight', 'no']),
+        v.description(
+          'Whether that form of ERNIE-4.5-0.3B with its whole vocabulary fits into the memory; `no`: the note names the form that does.',
+        ),
+      ),
+    ),
     note: v.optional(text),
   }),
   defaults: v.pipe(

@@ -18,6 +18,77 @@ import { toJsonSchema } from './json-schema.ts';
 const PI5 = join(import.meta.dirname, '../../fixtures/sysfs/raspberry-pi-5');
 const profiles = loadProfiles();
 
+/** ERNIE-4.5-0.3B INT8: what one decoded token reads. */
+const INT8_BYTES_PER_TOKEN = 0.367e9;
+
+/** Profile, then model and compatible strings as boards have them in their device trees. */
+const BOARDS: readonly (readonly [string, string, ...string[]])[] = [
+  [
+    'raspberry-pi-zero-2-w',
+    'Raspberry Pi Zero 2 W Rev 1.0',
+    'raspberrypi,model-zero-2-w',
+    'brcm,bcm2837',
+  ],
+  [
+    'raspberry-pi-3b-plus',
+    'Raspberry Pi 3 Model B Plus Rev 1.3',
+    'raspberrypi,3-model-b-plus',
+    'brcm,bcm2837',
+  ],
+  ['raspberry-pi-4b', 'Raspberry Pi 4 Model B Rev 1.4', 'raspberrypi,4-model-b', 'brcm,bcm2711'],
+  ['raspberry-pi-4b', 'Raspberry Pi 400 Rev 1.0', 'raspberrypi,400', 'brcm,bcm2711'],
+  [
+    'raspberry-pi-cm4',
+    'Raspberry Pi Compute Module 4 Rev 1.1',
+    'raspberrypi,4-compute-module',
+    'brcm,bcm2711',
+  ],
+  ['raspberry-pi-5', 'Raspberry Pi 5 Model B Rev 1.0', 'raspberrypi,5-model-b', 'brcm,bcm2712'],
+  [
+    'raspberry-pi-cm5',
+    'Raspberry Pi Compute Module 5 Rev 1.0',
+    'raspberrypi,5-compute-module',
+    'brcm,bcm2712',
+  ],
+  ['jetson-nano', 'NVIDIA Jetson Nano Developer Kit', 'nvidia,jetson-nano', 'nvidia,tegra210'],
+  [
+    'jetson-xavier-nx',
+    'NVIDIA Jetson Xavier NX Developer Kit',
+    'nvidia,p3509-0000+p3668-0000',
+    'nvidia,tegra194',
+  ],
+  [
+    'jetson-orin-nano',
+    'NVIDIA Jetson Orin Nano Developer Kit',
+    'nvidia,p3768-0000+p3767-0005',
+    'nvidia,p3767-0005',
+    'nvidia,tegra234',
+  ],
+  [
+    'jetson-orin-nano-super',
+    'NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super',
+    'nvidia,p3768-0000+p3767-0005-super',
+    'nvidia,p3767-0005',
+    'nvidia,tegra234',
+  ],
+  [
+    'jetson-orin-nx',
+    'NVIDIA Jetson Orin NX Engineering Reference Developer Kit',
+    'nvidia,p3768-0000+p3767-0000',
+    'nvidia,p3767-0000',
+    'nvidia,tegra234',
+  ],
+  [
+    'jetson-agx-orin',
+    'NVIDIA Jetson AGX Orin Developer Kit',
+    'nvidia,p3737-0000+p3701-0000',
+    'nvidia,p3701-0000',
+    'nvidia,tegra234',
+  ],
+  ['rk3588', 'Orange Pi 5', 'rockchip,rk3588s-orangepi-5', 'rockchip,rk3588'],
+  ['rk3588', 'Orange Pi 5 Plus', 'xunlong,orangepi-5-plus', 'rockchip,rk3588'],
+];
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'twowatt-profiles-'));
@@ -79,6 +150,63 @@ describe('the profiles that come with the package', () => {
       });
     },
   );
+
+  it.each(profiles.map((profile) => [profile.name, profile] as const))(
+    '%s has operating points that follow from its cores and its memory',
+    (_name, { operating_points: points, cpu, memory }) => {
+      const wattsAt = (freqKhz: number | null) =>
+        Math.max(
+          ...cpu.clusters.flatMap(({ dvfs }) =>
+            dvfs.steps.filter((s) => s.freq_khz === freqKhz).map((s) => s.core_w),
+          ),
+        );
+      for (const point of points) {
+        const bytesPerS = point.decode_tokens_per_s * INT8_BYTES_PER_TOKEN;
+        const modelled =
+          point.threads * wattsAt(point.freq_khz) + bytesPerS * memory.energy_j_per_byte.value;
+        // Points that were measured need not follow the model; modelled ones only round.
+        if (point.estimated === true) {
+          expect(Math.abs(point.watts / modelled - 1)).toBeLessThan(0.01);
+        }
+        expect(bytesPerS).toBeLessThanOrEqual(1.04 * memory.bandwidth_bytes_per_s.value);
+      }
+      for (const a of points) {
+        for (const b of points) {
+          const moreWork =
+            a.threads >= b.threads && (a.freq_khz ?? 0) >= (b.freq_khz ?? 0) && a !== b;
+          if (!moreWork) continue;
+          expect(a.watts).toBeGreaterThan(b.watts);
+          expect(a.decode_tokens_per_s).toBeGreaterThanOrEqual(b.decode_tokens_per_s);
+        }
+      }
+    },
+  );
+
+  it.each(profiles.map((profile) => [profile.name, profile] as const))(
+    '%s says so when the model does not fit, and which form does',
+    (_name, { model }) => {
+      if (model.fits === 'no') expect(model.note).toMatch(/What fits: .*(4 bits|pruned)/);
+    },
+  );
+
+  it('are told apart by what each board says of itself', () => {
+    const found = Object.fromEntries(
+      BOARDS.map(([, model, ...compatible]) => {
+        const board: Board = { model, compatible, arch: 'arm64', cores: 4, memoryBytes: 4e9 };
+        return [model, matchProfile(board, profiles, '')?.profile.name];
+      }),
+    );
+    expect(found).toEqual(Object.fromEntries(BOARDS.map(([name, model]) => [model, name])));
+    // The name alone must do as well, and no two profiles may claim it.
+    for (const [name, model] of BOARDS) {
+      const claims = profiles.filter(({ detect }) =>
+        detect.model.some((pattern) => new RegExp(pattern).test(model)),
+      );
+      expect(claims.map((profile) => profile.name)).toEqual([name]);
+    }
+    const claimed = profiles.flatMap((profile) => profile.detect.compatible);
+    expect(claimed).toEqual([...new Set(claimed)]);
+  });
 
   it('schema.json says what the code checks', () => {
     const file: unknown = JSON.parse(readFileSync(join(bundledProfiles(), 'schema.json'), 'utf8'));
@@ -154,7 +282,7 @@ describe('the choice of a profile', () => {
     const options = { env: { TWOWATT_HARDWARE__PROFILE: 'pi-6' }, homeFolder: folder };
     expect(() =>
       loadConfig({ ...options, searchFiles: [], profileDefaults: profileDefaultsFor }),
-    ).toThrow(/hardware\.profile: .*raspberry-pi-5 \(environment TWOWATT_HARDWARE__PROFILE\)/);
+    ).toThrow(/hardware\.profile: .*raspberry-pi-5,.* \(environment TWOWATT_HARDWARE__PROFILE\)/);
   });
 
   it('reaches the configuration as defaults', () => {
