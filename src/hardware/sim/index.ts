@@ -1,0 +1,20 @@
+/**
+ * hardware/sim: a board that is simulated. In virtual time it closes the loop of governor, engine and
+ * plant within a test (`runClosedLoop`, with an oracle and baselines to judge by); in real time it is
+ * a folder that looks like /sys (`startSimulatedBoard`). Promises: the same seed gives the same run,
+ * and the governor comes in as an argument: nothing here knows it.
+ */
+export { baselines } from './baselines.ts';
+export { boardParameters } from './boards.ts';
+export {
+  type Pacer,
+  type PacerFactory,
+  type PacerFacts,
+  type Recording,
+  runClosedLoop,
+} from './closed-loop.ts';
+export { budgetSeries, type Figures, figuresOf, POWER_WINDOWS } from './figures.ts';
+export { type PlantParameters, plantParametersFrom } from './parameters.ts';
+export { createPlant, type Plant } from './plant.ts';
+export { parseScenario, readScenario, type Scenario, valueAt } from './scenario.ts';
+export { calibratedPoints } from './virtual-engine.ts';
