@@ -1,0 +1,214 @@
+import type { ActuatorOrder, OperatingPoint } from '../protocol/index.ts';
+import { type Candidate, neighbours, stepsPerSecond, upperHull } from './points.ts';
+import { pointKey, type StepModel } from './step-model.ts';
+import type { GovernorBoard, GovernorStep } from './types.ts';
+
+/** The clock is changed at most so often. */
+const CLOCK_DWELL_MS = 2000;
+/** Threads cost a new start of the session: seldom, and only for a clear gain. */
+const THREADS = { dwellMs: 60_000, gain: 1.1 };
+/** A change of point has to be worth it. */
+const WORTH = 1.02;
+/** A prefill chunk may take so long, and so much of a second's budget. */
+const CHUNK = { seconds: 0.3, budgetS: 0.3, mostRows: 128 };
+/** At this share of the bucket mixing goes up to the higher point, at this down again. */
+const MIX = { up: 0.6, down: 0.2 };
+
+const WORK: Record<GovernorStep['phase'], GovernorStep> = {
+  prefill: { phase: 'prefill', rows: 32, position: 0 },
+  decode: { phase: 'decode', rows: 1, position: 256 },
+};
+
+/**
+ * Chooses the operating point: the neighbouring pair on the hull of watts against steps per second,
+ * or one point and idle, whichever the budget buys more with. Batches would be further points of the
+ * same table; so far each point is for one sequence.
+ */
+export class Planner {
+  readonly #points: readonly OperatingPoint[];
+  readonly #model: StepModel;
+  #point: OperatingPoint;
+  #threads: number;
+  #clockSinceMs = -Infinity;
+  #threadsSinceMs = -Infinity;
+  #mixing = false;
+  /** Set when the board does not let itself be clocked. */
+  #clockFixed = false;
+  #chunkRows: number = CHUNK.mostRows;
+
+  constructor(board: GovernorBoard, model: StepModel, budgetW: number) {
+    this.#points = usablePoints(board);
+    this.#model = model;
+    this.#point = this.#points[0] as OperatingPoint;
+    this.#threads = this.#bestThreads('decode', budgetW).threads;
+    this.#point = this.#best(this.#reachable(), 'decode', budgetW);
+    this.#chunkRows = this.#rows(budgetW, Infinity);
+  }
+
+  get point(): OperatingPoint {
+    return this.#point;
+  }
+
+  get chunkRows(): number {
+    return this.#chunkRows;
+  }
+
+  /** The bucket needs room for what a low point saves up while it has its turn. */
+  get mixing(): boolean {
+    return this.#mixing;
+  }
+
+  order(): ActuatorOrder {
+    return { threads: this.#threads, maxFreqKhz: this.#point.freqKhz };
+  }
+
+  /** `clocked` is false when the clock is not what was ordered. */
+  applied(order: ActuatorOrder, ordered: ActuatorOrder, budgetW: number): void {
+    const clockFixed = ordered.maxFreqKhz !== null && order.maxFreqKhz !== ordered.maxFreqKhz;
+    if (clockFixed === this.#clockFixed && order.threads === this.#point.threads) return;
+    this.#clockFixed = clockFixed;
+    const reachable = this.#reachable(order.threads);
+    if (!reachable.includes(this.#point)) this.#point = this.#best(reachable, 'decode', budgetW);
+  }
+
+  /** `filled` is the balance as a share of the bucket's depth; `working` whether steps run or wait. */
+  plan(
+    input: { phase: GovernorStep['phase']; budgetW: number; filled: number; working: boolean },
+    nowMs: number,
+  ): void {
+    const { phase, budgetW, filled, working } = input;
+    this.#chunkRows = this.#rows(budgetW, this.#chunkRows);
+    if (!(budgetW > 0)) return;
+    if (nowMs - this.#threadsSinceMs >= THREADS.dwellMs) {
+      const better = this.#bestThreads('decode', budgetW);
+      const now = this.#value(
+        this.#points.filter((p) => p.threads === this.#threads),
+        budgetW,
+      );
+      if (better.threads !== this.#threads && better.value > now * THREADS.gain) {
+        this.#threads = better.threads;
+      }
+      this.#threadsSinceMs = nowMs;
+    }
+    if (nowMs - this.#clockSinceMs < CLOCK_DWELL_MS) return;
+    const next = this.#next(phase, budgetW, filled, working);
+    if (next === this.#point) return;
+    this.#point = next;
+    this.#clockSinceMs = nowMs;
+  }
+
+  #next(
+    phase: GovernorStep['phase'],
+    budgetW: number,
+    filled: number,
+    working: boolean,
+  ): OperatingPoint {
+    const reachable = this.#reachable();
+    const single = this.#best(reachable, phase, budgetW);
+    const { low, high } = neighbours(
+      upperHull(reachable.map((point) => this.#candidate(point, phase))),
+      budgetW,
+    );
+    const bought = stepsPerSecond(this.#candidate(single, phase), budgetW);
+    const share = (budgetW - low.watts) / Math.max(1e-9, high.watts - low.watts);
+    const mixed = (1 - share) / low.stepS + share / high.stepS;
+    this.#mixing = low.watts > 0 && high !== low && mixed > bought * WORTH && working;
+    if (this.#mixing) {
+      if (this.#point === high.point) return filled < MIX.down ? low.point : high.point;
+      if (this.#point === low.point) return filled > MIX.up ? high.point : low.point;
+      return low.point;
+    }
+    const present = reachable.includes(this.#point)
+      ? stepsPerSecond(this.#candidate(this.#point, phase), budgetW)
+      : 0;
+    return bought > present * WORTH ? single : this.#point;
+  }
+
+  #candidate(point: OperatingPoint, phase: GovernorStep['phase']): Candidate {
+    return {
+      point,
+      watts: this.#model.watts(point, phase),
+      stepS: this.#model.seconds(point, WORK[phase]),
+    };
+  }
+
+  #reachable(threads = this.#threads): OperatingPoint[] {
+    const own = this.#points.filter((point) => point.threads === threads);
+    const list = own.length > 0 ? own : [...this.#points];
+    if (!this.#clockFixed) return list;
+    // Left alone, a board clocks up under load.
+    const fastest = Math.max(...list.map((point) => point.freqKhz ?? Infinity));
+    return list.filter((point) => (point.freqKhz ?? Infinity) === fastest);
+  }
+
+  #best(
+    points: readonly OperatingPoint[],
+    phase: GovernorStep['phase'],
+    budgetW: number,
+  ): OperatingPoint {
+    let best = points[0] as OperatingPoint;
+    for (const point of points) {
+      const gain = (one: OperatingPoint) => stepsPerSecond(this.#candidate(one, phase), budgetW);
+      if (gain(point) > gain(best)) best = point;
+    }
+    return best;
+  }
+
+  #value(points: readonly OperatingPoint[], budgetW: number): number {
+    return Math.max(
+      0,
+      ...points.map((point) => stepsPerSecond(this.#candidate(point, 'decode'), budgetW)),
+    );
+  }
+
+  #bestThreads(phase: GovernorStep['phase'], budgetW: number): { threads: number; value: number } {
+    const { threads } = this.#best(this.#points, phase, budgetW);
+    return {
+      threads,
+      value: this.#value(
+        this.#points.filter((p) => p.threads === threads),
+        budgetW,
+      ),
+    };
+  }
+
+  /** Down at once when chunks turn out too dear; up only when twice the rows clearly fit. */
+  #rows(budgetW: number, present: number): number {
+    const fits = (rows: number, slack: number) => {
+      const step: GovernorStep = { phase: 'prefill', rows, position: 256 };
+      const seconds = this.#model.seconds(this.#point, step);
+      const joules = this.#model.joules(this.#point, step);
+      return seconds <= CHUNK.seconds * slack && joules <= CHUNK.budgetS * budgetW * slack;
+    };
+    let rows = Math.min(present, CHUNK.mostRows);
+    while (rows > 1 && !fits(rows, 1)) rows /= 2;
+    while (rows < CHUNK.mostRows && fits(rows * 2, 0.8)) rows *= 2;
+    return rows;
+  }
+}
+
+/** Points of one sequence with figures that make sense; a board without any gets one from its cores. */
+function usablePoints(board: GovernorBoard): OperatingPoint[] {
+  const points = board.points.filter(
+    ({ watts, decodeTokensPerS, batch, threads }) =>
+      watts > 0 &&
+      decodeTokensPerS > 0 &&
+      Number.isFinite(watts + decodeTokensPerS) &&
+      batch === 1 &&
+      threads > 0,
+  );
+  const unique = [...new Map(points.map((point) => [pointKey(point), point])).values()];
+  if (unique.length > 0) return unique;
+  const cores = board.coreWatts(board.cores, null);
+  return [
+    {
+      threads: Math.max(1, board.cores),
+      freqKhz: null,
+      batch: 1,
+      decodeTokensPerS: 5,
+      prefillTokensPerS: null,
+      watts: cores > 0 && Number.isFinite(cores) ? cores : 4,
+      estimated: true,
+    },
+  ];
+}

@@ -1,0 +1,209 @@
+import type { OperatingPoint } from '../protocol/index.ts';
+import type { GovernorBoard, GovernorModel, GovernorStep } from './types.ts';
+
+/** Relative uncertainty of a point's watts before anything was measured. */
+const PRIOR_SIGMA = { estimated: 0.15, calibrated: 0.06 };
+/** How far one stretch of measuring may be off, relative: lag at its borders, noise, quantisation. */
+const STRETCH_SIGMA = 0.06;
+/** How much a board changes from one stretch to the next (temperature, other processes). */
+const DRIFT_SIGMA = 0.01;
+/** A reading that makes a point cheaper than half or dearer than four times its profile is not believed. */
+const RATIO = { least: 0.5, most: 4 };
+/** One stretch may move a belief by this much: a cold first token must not freeze decoding. */
+const MOST_NEWS = 0.5;
+/** The share of a step's time that each cached position adds, when the model does not say. */
+const CACHE_SLOPE = 1e-4;
+/** Prefill's tokens per second over decoding's, when the profile does not say. */
+const PREFILL_GAIN = 2;
+
+export type PointKey = string;
+export const pointKey = (point: OperatingPoint): PointKey =>
+  `${point.threads}@${point.freqKhz ?? 'any'}x${point.batch}`;
+
+type Pace = { factor: number; seen: number; strays: number };
+type Power = { ratio: number; variance: number; seen: number };
+export type LearntSteps = {
+  paces: Record<string, Pace>;
+  powers: Record<string, Power>;
+};
+
+const finite = (value: number, otherwise: number) => (Number.isFinite(value) ? value : otherwise);
+const clamp = (value: number, least: number, most: number) =>
+  Math.min(most, Math.max(least, value));
+
+/**
+ * What a step takes: seconds and watts, by operating point and phase. Seconds are learnt from the
+ * steps' own durations, exactly and at once; watts as a ratio to the profile, from the sensor over
+ * stretches of seconds, by a scalar Kalman filter for each point and phase (diagonal covariance).
+ */
+export class StepModel {
+  readonly #board: GovernorBoard;
+  readonly #slope: number;
+  readonly #bytesPerToken: number;
+  readonly #paces = new Map<string, Pace>();
+  readonly #powers = new Map<string, Power>();
+
+  constructor(board: GovernorBoard, model: GovernorModel, learnt?: LearntSteps) {
+    this.#board = board;
+    this.#bytesPerToken = Math.max(0, finite(model.bytesPerToken, 0));
+    const slope = (model.cacheBytesPerPosition ?? NaN) / this.#bytesPerToken;
+    this.#slope = clamp(finite(slope, CACHE_SLOPE), 0, 0.01);
+    for (const [key, pace] of Object.entries(learnt?.paces ?? {})) this.#paces.set(key, pace);
+    for (const [key, power] of Object.entries(learnt?.powers ?? {})) this.#powers.set(key, power);
+  }
+
+  learnt(): LearntSteps {
+    return {
+      paces: Object.fromEntries(this.#paces),
+      powers: Object.fromEntries(this.#powers),
+    };
+  }
+
+  /** Seconds, above zero. */
+  seconds(point: OperatingPoint, step: GovernorStep): number {
+    return this.#priorSeconds(point, step) * this.#pace(point, step);
+  }
+
+  /** Watts above idle while a step of this phase runs. */
+  watts(point: OperatingPoint, phase: GovernorStep['phase']): number {
+    return this.#priorWatts(point, phase) * this.#ratio(point, phase);
+  }
+
+  joules(point: OperatingPoint, step: GovernorStep): number {
+    return this.seconds(point, step) * this.watts(point, step.phase);
+  }
+
+  /** Bytes that a step reads: every chunk reads all weights once, and the cache. */
+  bytes(step: GovernorStep): number {
+    return this.#bytesPerToken * (1 + this.#slope * step.position);
+  }
+
+  /** Relative standard deviation of `watts`. */
+  sigma(point: OperatingPoint, phase: GovernorStep['phase']): number {
+    return Math.sqrt(
+      this.#powers.get(`${phase}:${pointKey(point)}`)?.variance ?? this.#priorVariance(point),
+    );
+  }
+
+  learnSeconds(point: OperatingPoint, step: GovernorStep, seconds: number): void {
+    if (!(seconds > 0) || !Number.isFinite(seconds)) return;
+    const key = paceKey(point, step);
+    const pace = this.#paces.get(key) ?? { factor: this.#pace(point, step), seen: -1, strays: 0 };
+    this.#paces.set(key, pace);
+    pace.seen += 1;
+    // The first step at a point is a cold one: pages, caches and clocks are still on their way.
+    if (pace.seen === 0) return;
+    const factor = seconds / this.#priorSeconds(point, step);
+    const reach = pace.seen <= 3 ? 4 : 1.5;
+    const heard = clamp(factor, pace.factor / reach, pace.factor * reach);
+    pace.strays = heard === factor ? 0 : pace.strays + 1;
+    if (pace.strays >= 4) {
+      // What strays time after time is the new truth.
+      Object.assign(pace, { factor, seen: 1, strays: 0 });
+      return;
+    }
+    pace.factor += (heard - pace.factor) * Math.max(1 / pace.seen, 0.1);
+  }
+
+  /**
+   * A stretch of time was measured: `measuredJ` above idle, while the model expected `shares`, joules
+   * by `phase:point`. Moves each ratio as far as its uncertainty and its share allow.
+   */
+  learnWatts(shares: ReadonlyMap<string, number>, measuredJ: number): void {
+    let expected = 0;
+    let spread = 0;
+    const involved: { power: Power; joules: number }[] = [];
+    for (const [key, joules] of shares) {
+      const power = this.#powers.get(key) ?? this.#inherit(key);
+      this.#powers.set(key, power);
+      power.variance = Math.min(power.variance + DRIFT_SIGMA ** 2, PRIOR_SIGMA.estimated ** 2);
+      expected += joules;
+      // Derivative of the stretch's joules by this ratio, relative to the ratio.
+      spread += power.variance * joules ** 2;
+      involved.push({ power, joules });
+    }
+    if (!(expected > 0) || !Number.isFinite(measuredJ)) return;
+    const news = clamp(measuredJ - expected, -MOST_NEWS * expected, MOST_NEWS * expected);
+    const noise = (STRETCH_SIGMA * Math.max(expected, measuredJ)) ** 2;
+    for (const { power, joules } of involved) {
+      const gain = (power.variance * joules) / (spread + noise);
+      power.ratio = clamp(power.ratio * (1 + gain * news), RATIO.least, RATIO.most);
+      power.variance *= 1 - gain * joules;
+      power.seen += 1;
+    }
+  }
+
+  #priorVariance(point: OperatingPoint): number {
+    return (point.estimated ? PRIOR_SIGMA.estimated : PRIOR_SIGMA.calibrated) ** 2;
+  }
+
+  #inherit(key: string): Power {
+    const point = this.#board.points.find((one) => key.endsWith(`:${pointKey(one)}`));
+    return {
+      ratio: this.#kinRatio(key.startsWith('prefill') ? 'prefill' : 'decode'),
+      variance: point ? this.#priorVariance(point) : PRIOR_SIGMA.estimated ** 2,
+      seen: 0,
+    };
+  }
+
+  #ratio(point: OperatingPoint, phase: GovernorStep['phase']): number {
+    return this.#powers.get(`${phase}:${pointKey(point)}`)?.ratio ?? this.#kinRatio(phase);
+  }
+
+  /** What is true of the points that were measured is the best guess for the others. */
+  #kinRatio(phase: GovernorStep['phase']): number {
+    for (const kin of [phase, phase === 'decode' ? 'prefill' : 'decode']) {
+      let weight = 0;
+      let sum = 0;
+      for (const [key, power] of this.#powers) {
+        if (!key.startsWith(kin)) continue;
+        weight += 1 / power.variance;
+        sum += power.ratio / power.variance;
+      }
+      if (weight > 0) return sum / weight;
+    }
+    return 1;
+  }
+
+  #pace(point: OperatingPoint, step: GovernorStep): number {
+    const own = this.#paces.get(paceKey(point, step));
+    if (own && own.seen > 0) return own.factor;
+    // The same phase at the nearest number of rows, then at another point.
+    let best: { distance: number; factor: number } | undefined;
+    const rows = Math.log2(Math.max(1, step.rows));
+    for (const [key, pace] of this.#paces) {
+      const [phase, exponent, other] = key.split(':');
+      if (phase !== step.phase || pace.seen <= 0) continue;
+      const distance = Math.abs(Number(exponent) - rows) + (other === pointKey(point) ? 0 : 100);
+      if (distance < (best?.distance ?? Infinity)) best = { distance, factor: pace.factor };
+    }
+    return best?.factor ?? 1;
+  }
+
+  #priorSeconds(point: OperatingPoint, step: GovernorStep): number {
+    const single = 1 / Math.max(1e-3, finite(point.decodeTokensPerS, 1));
+    const cache = 1 + this.#slope * Math.max(0, step.position);
+    if (step.phase === 'decode') return single * cache;
+    const known = point.prefillTokensPerS;
+    const rate =
+      known !== null && known > 0 ? known : Math.max(1e-3, point.decodeTokensPerS) * PREFILL_GAIN;
+    // However few its rows, a chunk reads all weights.
+    return Math.max(single, step.rows / rate) * cache;
+  }
+
+  #priorWatts(point: OperatingPoint, phase: GovernorStep['phase']): number {
+    const decode = Math.max(1e-3, finite(point.watts, 1));
+    if (phase === 'decode') return decode;
+    // Prefill is arithmetic: cores are busier than while they wait for memory.
+    const cores = this.#board.coreWatts(point.threads, point.freqKhz);
+    return Math.max(decode, finite(cores, decode));
+  }
+}
+
+function paceKey(point: OperatingPoint, step: GovernorStep): string {
+  return `${step.phase}:${Math.round(Math.log2(Math.max(1, step.rows)))}:${pointKey(point)}`;
+}
+
+/** The key of a point and phase in `learnWatts`. */
+export const powerKey = (point: OperatingPoint, phase: GovernorStep['phase']): string =>
+  `${phase}:${pointKey(point)}`;
