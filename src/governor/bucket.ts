@@ -10,6 +10,8 @@ export class EnergyBucket {
   #rateW: number;
   #depthJ: number;
   #atMs: number;
+  /** What a step dearer than the depth is being saved up for. */
+  #wantedJ = 0;
 
   constructor(rateW: number, depthJ: number, nowMs: number) {
     this.#rateW = rateW;
@@ -32,17 +34,17 @@ export class EnergyBucket {
 
   /** A new rate and depth; what was saved above the new depth is forfeited at once. */
   set(rateW: number, depthJ: number, nowMs: number): void {
-    this.#fill(nowMs, 0);
+    this.#fill(nowMs);
     this.#rateW = rateW;
     this.#depthJ = depthJ;
-    this.#balanceJ = Math.min(this.#balanceJ, depthJ);
+    this.#balanceJ = Math.min(this.#balanceJ, Math.max(depthJ, this.#wantedJ));
   }
 
   /** However long nobody called, no more than the depth, or one dear step, can have been saved. */
-  #fill(nowMs: number, roomJ: number): void {
+  #fill(nowMs: number): void {
     const seconds = Math.max(0, nowMs - this.#atMs) / 1000;
     this.#atMs = Math.max(this.#atMs, nowMs);
-    const top = Math.max(this.#depthJ, roomJ, this.#balanceJ);
+    const top = Math.max(this.#depthJ, this.#wantedJ, this.#balanceJ);
     this.#balanceJ = Math.min(top, this.#balanceJ + seconds * this.#rateW);
   }
 
@@ -51,15 +53,17 @@ export class EnergyBucket {
    * may be saved up for, or it would never run.
    */
   earliest(joules: number, nowMs: number): number {
-    this.#fill(nowMs, joules);
+    this.#wantedJ = joules;
+    this.#fill(nowMs);
     const missing = joules - this.#balanceJ;
     if (missing <= 1e-9) return nowMs;
     return this.#rateW > 0 ? nowMs + (missing / this.#rateW) * 1000 : Infinity;
   }
 
   debit(joules: number, nowMs: number): void {
-    this.#fill(nowMs, joules);
+    this.#fill(nowMs);
     this.#balanceJ -= joules;
+    this.#wantedJ = 0;
   }
 
   /** Settles what a step or a stretch of time cost more (or, negative, less) than was debited. */

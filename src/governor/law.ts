@@ -28,6 +28,9 @@ const DEAREST_STEP = 12;
 /** Smoothing of what the model thinks the work draws; about a sensor's lag. */
 const EXPECTED_SETTLE_MS = 1000;
 
+/** The step that rates are stated for. */
+const TYPICAL: GovernorStep = { phase: 'decode', rows: 1, position: 256 };
+
 type RunningStep = {
   step: GovernorStep;
   startMs: number;
@@ -93,6 +96,7 @@ export function createLaw(options: LawOptions): Law {
     const spent = day.leftJ(now) <= 0;
     return {
       promisedW,
+      strictW: budgetW * (1 - Math.max(MARGIN, guard())),
       effectiveW: hold !== null || spent ? 0 : Math.min(promisedW, budgetW * share),
       idleW: settings.scope === 'above_idle' ? 0 : meter.idleW(),
     };
@@ -237,7 +241,7 @@ export function createLaw(options: LawOptions): Law {
         step,
         startMs: now,
         debitedJ,
-        watts: steps.watts(planner.point, step.phase),
+        watts: steps.watts(planner.point, step),
         key: powerKey(planner.point, step.phase),
         accountedMs: now,
         accountedJ: 0,
@@ -273,10 +277,10 @@ export function createLaw(options: LawOptions): Law {
       const view = thermal.view(now);
       const status = meter.status(now);
       const meanW = means.read(now);
-      const drawnW = steps.watts(planner.point, 'decode');
+      const drawnW = steps.watts(planner.point, TYPICAL);
       const duty =
         blocked !== null ? 0 : Math.min(1, allowance.effectiveW / Math.max(1e-9, drawnW));
-      const stepS = steps.seconds(planner.point, { phase: 'decode', rows: 1, position: 256 });
+      const stepS = steps.seconds(planner.point, TYPICAL);
       let state: GovernorState = now - lastWaitMs < PACED_FOR_MS ? 'pacing' : 'open';
       if (view.hot) state = 'hot';
       if (blocked !== null && blocked !== 'too_hot') state = 'paused';

@@ -9,8 +9,11 @@ const CLOCK_DWELL_MS = 2000;
 const THREADS = { dwellMs: 60_000, gain: 1.1 };
 /** A change of point has to be worth it. */
 const WORTH = 1.02;
-/** A prefill chunk may take so long, and so much of a second's budget. */
-const CHUNK = { seconds: 0.3, budgetS: 0.3, mostRows: 128 };
+/**
+ * A prefill chunk may take so long, and so much of a second's budget. Where reading the weights for a
+ * single row takes longer already, rows that hide behind that reading are as good as free.
+ */
+const CHUNK = { seconds: 0.3, budgetS: 0.3, mostRows: 128, hidden: 1.25 };
 /** At this share of the bucket mixing goes up to the higher point, at this down again. */
 const MIX = { up: 0.6, down: 0.2 };
 
@@ -127,7 +130,7 @@ export class Planner {
   #candidate(point: OperatingPoint, phase: GovernorStep['phase']): Candidate {
     return {
       point,
-      watts: this.#model.watts(point, phase),
+      watts: this.#model.watts(point, WORK[phase]),
       stepS: this.#model.seconds(point, WORK[phase]),
     };
   }
@@ -174,12 +177,13 @@ export class Planner {
 
   /** Down at once when chunks turn out too dear; up only when twice the rows clearly fit. */
   #rows(budgetW: number, present: number): number {
-    const fits = (rows: number, slack: number) => {
-      const step: GovernorStep = { phase: 'prefill', rows, position: 256 };
-      const seconds = this.#model.seconds(this.#point, step);
-      const joules = this.#model.joules(this.#point, step);
-      return seconds <= CHUNK.seconds * slack && joules <= CHUNK.budgetS * budgetW * slack;
-    };
+    const chunk = (rows: number): GovernorStep => ({ phase: 'prefill', rows, position: 256 });
+    const seconds = (rows: number) => this.#model.seconds(this.#point, chunk(rows));
+    const joules = (rows: number) => this.#model.joules(this.#point, chunk(rows));
+    const mostS = Math.max(CHUNK.seconds, seconds(1) * CHUNK.hidden);
+    const mostJ = Math.max(CHUNK.budgetS * budgetW, joules(1) * CHUNK.hidden);
+    const fits = (rows: number, slack: number) =>
+      seconds(rows) <= mostS * slack && joules(rows) <= mostJ * slack;
     let rows = Math.min(present, CHUNK.mostRows);
     while (rows > 1 && !fits(rows, 1)) rows /= 2;
     while (rows < CHUNK.mostRows && fits(rows * 2, 0.8)) rows *= 2;

@@ -8,6 +8,8 @@ export type Allowance = {
   effectiveW: number;
   /** What the windows are held to: budget less idle, less guard. Heat lowers pace, not promises. */
   promisedW: number;
+  /** The same with all of the guard: short windows have no time to make good what was misjudged. */
+  strictW: number;
   /** Watts of the scope that are idle's, which the windows' tolerance covers as well. */
   idleW: number;
 };
@@ -48,12 +50,12 @@ export class Purse {
   /** `spareJ`: joules that on top of the burst may be saved up for a while. */
   allow(allowance: Allowance, nowMs: number, spareJ = 0): void {
     this.#allowance = allowance;
-    const { effectiveW, promisedW, idleW } = allowance;
+    const { effectiveW, promisedW, strictW, idleW } = allowance;
     this.#bucket.set(effectiveW, effectiveW * this.#burstS + spareJ, nowMs);
     for (const window of this.#windows) {
       // (budget · (1 + over) − idle) has to come out as (allowed · (1 + over)).
       const extra = (idleW * window.over) / (1 + window.over);
-      window.allow(promisedW + extra, nowMs);
+      window.allow((window.over > 0 ? strictW : promisedW) + extra, nowMs);
     }
   }
 

@@ -2,9 +2,9 @@ import type { OperatingPoint } from '../protocol/index.ts';
 import type { GovernorBoard, GovernorModel, GovernorStep } from './types.ts';
 
 /** Relative uncertainty of a point's watts before anything was measured. */
-const PRIOR_SIGMA = { estimated: 0.15, calibrated: 0.06 };
+const PRIOR_SIGMA = { estimated: 0.15, calibrated: 0.06, prefill: 0.25 };
 /** How far one stretch of measuring may be off, relative: lag at its borders, noise, quantisation. */
-const STRETCH_SIGMA = 0.06;
+const STRETCH_SIGMA = { first: 0.06, least: 0.015, most: 0.15, settle: 0.1 };
 /** How much a board changes from one stretch to the next (temperature, other processes). */
 const DRIFT_SIGMA = 0.01;
 /** A reading that makes a point cheaper than half or dearer than four times its profile is not believed. */
@@ -42,6 +42,8 @@ export class StepModel {
   readonly #bytesPerToken: number;
   readonly #paces = new Map<string, Pace>();
   readonly #powers = new Map<string, Power>();
+  /** Relative variance of a stretch, as the surprises so far have it. */
+  #noise = STRETCH_SIGMA.first ** 2;
 
   constructor(board: GovernorBoard, model: GovernorModel, learnt?: LearntSteps) {
     this.#board = board;
@@ -64,13 +66,13 @@ export class StepModel {
     return this.#priorSeconds(point, step) * this.#pace(point, step);
   }
 
-  /** Watts above idle while a step of this phase runs. */
-  watts(point: OperatingPoint, phase: GovernorStep['phase']): number {
-    return this.#priorWatts(point, phase) * this.#ratio(point, phase);
+  /** Watts above idle while this step runs. */
+  watts(point: OperatingPoint, step: GovernorStep): number {
+    return this.#priorWatts(point, step) * this.#ratio(point, step.phase);
   }
 
   joules(point: OperatingPoint, step: GovernorStep): number {
-    return this.seconds(point, step) * this.watts(point, step.phase);
+    return this.seconds(point, step) * this.watts(point, step);
   }
 
   /** Bytes that a step reads: every chunk reads all weights once, and the cache. */
@@ -81,7 +83,7 @@ export class StepModel {
   /** Relative standard deviation of `watts`. */
   sigma(point: OperatingPoint, phase: GovernorStep['phase']): number {
     return Math.sqrt(
-      this.#powers.get(`${phase}:${pointKey(point)}`)?.variance ?? this.#priorVariance(point),
+      this.#powers.get(powerKey(point, phase))?.variance ?? this.#priorVariance(point, phase),
     );
   }
 
@@ -116,7 +118,7 @@ export class StepModel {
     for (const [key, joules] of shares) {
       const power = this.#powers.get(key) ?? this.#inherit(key);
       this.#powers.set(key, power);
-      power.variance = Math.min(power.variance + DRIFT_SIGMA ** 2, PRIOR_SIGMA.estimated ** 2);
+      power.variance = Math.min(power.variance + DRIFT_SIGMA ** 2, PRIOR_SIGMA.prefill ** 2);
       expected += joules;
       // Derivative of the stretch's joules by this ratio, relative to the ratio.
       spread += power.variance * joules ** 2;
@@ -124,7 +126,13 @@ export class StepModel {
     }
     if (!(expected > 0) || !Number.isFinite(measuredJ)) return;
     const news = clamp(measuredJ - expected, -MOST_NEWS * expected, MOST_NEWS * expected);
-    const noise = (STRETCH_SIGMA * Math.max(expected, measuredJ)) ** 2;
+    const surprise = (news / expected) ** 2 - spread / expected ** 2;
+    this.#noise = clamp(
+      this.#noise + (surprise - this.#noise) * STRETCH_SIGMA.settle,
+      STRETCH_SIGMA.least ** 2,
+      STRETCH_SIGMA.most ** 2,
+    );
+    const noise = this.#noise * Math.max(expected, measuredJ) ** 2;
     for (const { power, joules } of involved) {
       const gain = (power.variance * joules) / (spread + noise);
       power.ratio = clamp(power.ratio * (1 + gain * news), RATIO.least, RATIO.most);
@@ -133,21 +141,24 @@ export class StepModel {
     }
   }
 
-  #priorVariance(point: OperatingPoint): number {
-    return (point.estimated ? PRIOR_SIGMA.estimated : PRIOR_SIGMA.calibrated) ** 2;
+  #priorVariance(point: OperatingPoint | undefined, phase: GovernorStep['phase']): number {
+    // Profiles state no watts for prefill.
+    if (phase === 'prefill') return PRIOR_SIGMA.prefill ** 2;
+    return (point?.estimated === false ? PRIOR_SIGMA.calibrated : PRIOR_SIGMA.estimated) ** 2;
   }
 
   #inherit(key: string): Power {
-    const point = this.#board.points.find((one) => key.endsWith(`:${pointKey(one)}`));
+    const phase = key.startsWith('prefill') ? 'prefill' : 'decode';
+    const point = this.#board.points.find((one) => powerKey(one, phase) === key);
     return {
-      ratio: this.#kinRatio(key.startsWith('prefill') ? 'prefill' : 'decode'),
-      variance: point ? this.#priorVariance(point) : PRIOR_SIGMA.estimated ** 2,
+      ratio: this.#kinRatio(phase),
+      variance: this.#priorVariance(point, phase),
       seen: 0,
     };
   }
 
   #ratio(point: OperatingPoint, phase: GovernorStep['phase']): number {
-    return this.#powers.get(`${phase}:${pointKey(point)}`)?.ratio ?? this.#kinRatio(phase);
+    return this.#powers.get(powerKey(point, phase))?.ratio ?? this.#kinRatio(phase);
   }
 
   /** What is true of the points that were measured is the best guess for the others. */
@@ -191,12 +202,18 @@ export class StepModel {
     return Math.max(single, step.rows / rate) * cache;
   }
 
-  #priorWatts(point: OperatingPoint, phase: GovernorStep['phase']): number {
+  /**
+   * Decoding as the profile states it. Prefill by the parts of it: cores that compute, and the weights
+   * read once in the time that the chunk takes.
+   */
+  #priorWatts(point: OperatingPoint, step: GovernorStep): number {
     const decode = Math.max(1e-3, finite(point.watts, 1));
-    if (phase === 'decode') return decode;
-    // Prefill is arithmetic: cores are busier than while they wait for memory.
+    if (step.phase === 'decode') return decode;
     const cores = this.#board.coreWatts(point.threads, point.freqKhz);
-    return Math.max(decode, finite(cores, decode));
+    const memory =
+      (this.bytes(step) * finite(this.#board.energyJPerByte, 0)) / this.#priorSeconds(point, step);
+    const sum = cores + memory;
+    return sum > 0 && Number.isFinite(sum) ? clamp(sum, decode / 2, decode * 2) : decode;
   }
 }
 

@@ -93,8 +93,11 @@ export class EnergyWindow {
    * its limit. A step that is too dear for the window even alone is not held back by it: longer
    * windows and the bucket are there for that.
    */
-  earliest(joules: number, durationMs: number, nowMs: number): number {
+  earliest(stepJ: number, durationMs: number, nowMs: number): number {
     this.advance(nowMs);
+    const spanMs = this.seconds * 1000;
+    // Of a step longer than the window, only so much lies within it.
+    const joules = durationMs > spanMs ? (stepJ * spanMs) / durationMs : stepJ;
     if (joules > this.#allowedW * this.seconds * (1 + this.over)) return nowMs;
     const limit = ((1 + this.over) * PARTS) / BINS;
     const perBin = (this.#allowedW * this.#binMs) / 1000;
