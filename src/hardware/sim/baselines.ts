@@ -14,19 +14,20 @@ function ungoverned(order: ActuatorOrder): Pacer {
   };
 }
 
-const noGovernor: PacerFactory = ({ cores }) => ungoverned({ threads: cores, maxFreqKhz: null });
+const noGovernor: PacerFactory = ({ nominal }) =>
+  ungoverned({ threads: nominal.cores, maxFreqKhz: null });
 
-const powersave: PacerFactory = ({ cores, freqsKhz }) =>
-  ungoverned({ threads: cores, maxFreqKhz: freqsKhz[0] ?? null });
+const powersave: PacerFactory = ({ nominal }) =>
+  ungoverned({ threads: nominal.cores, maxFreqKhz: nominal.steps[0]?.freqKhz ?? null });
 
 /** All cores at full clock, for the share of the time that the profile says the budget allows. */
-const fixedDuty: PacerFactory = ({ cores, points, budgetW }: PacerFacts) => {
+const fixedDuty: PacerFactory = ({ nominal, points, budgetW }: PacerFacts) => {
   const fastest = points.toSorted((a, b) => b.decodeTokensPerS - a.decodeTokensPerS)[0];
   const watts = fastest?.watts ?? 1;
   let duty = Math.min(1, budgetW / watts);
   let nextMs = 0;
   return {
-    ...ungoverned({ threads: cores, maxFreqKhz: null }),
+    ...ungoverned({ threads: nominal.cores, maxFreqKhz: null }),
     setBudget(next) {
       duty = Math.min(1, next / watts);
     },
@@ -38,8 +39,8 @@ const fixedDuty: PacerFactory = ({ cores, points, budgetW }: PacerFacts) => {
 };
 
 /** Full speed while the sensor shows less than the budget, nothing while it shows more. */
-const bangBang: PacerFactory = ({ cores, idleW, budgetW, sampleHz }) => {
-  const order = { threads: cores, maxFreqKhz: null };
+const bangBang: PacerFactory = ({ nominal, idleW, budgetW, sampleHz }) => {
+  const order = { threads: nominal.cores, maxFreqKhz: null };
   let budget = budgetW;
   let over = false;
   return {

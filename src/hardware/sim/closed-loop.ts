@@ -21,8 +21,9 @@ export type Pacer = {
 /** What a pacer may know of the board before it starts. */
 export type PacerFacts = {
   points: OperatingPoint[];
-  cores: number;
-  freqsKhz: number[];
+  /** The board as its profile has it: the truth may differ. */
+  nominal: PlantParameters;
+  /** Of the board as it really is: a calibrated baseline. */
   idleW: number;
   budgetW: number;
   temperatureLimitC: number;
@@ -53,6 +54,8 @@ export type Recording = {
   threads: number[];
   steps: StepRecord[];
   requestsDone: number;
+  /** First decode steps, which the scenario may make dear. */
+  coldTokens: number;
   /** Wall time that the pacer itself took, ms. */
   pacerMs: number;
   /** Age of the power reading at each sample, ms. */
@@ -61,9 +64,10 @@ export type Recording = {
 
 const GRID_MS = 50;
 const SAMPLE_HZ = 10;
-const DEFAULT_LIMIT_C = 75;
 /** The shortest time after which a refused step asks again, so that no pacer can stop time. */
 const SHORTEST_WAIT_MS = 1;
+/** Limits change: nobody waits longer without asking again. */
+const LONGEST_WAIT_MS = 100;
 
 type Request = Arrival & { prefilled: number; answered: number };
 type Running = {
@@ -104,11 +108,10 @@ export function runClosedLoop(
   };
   const pacer = createPacer({
     points,
-    cores: parameters.cores,
-    freqsKhz: parameters.steps.map(({ freqKhz }) => freqKhz),
+    nominal: parameters,
     idleW: plant.truth.idleW,
     budgetW,
-    temperatureLimitC: scenario.temperature_limit_c ?? DEFAULT_LIMIT_C,
+    temperatureLimitC: scenario.temperature_limit_c ?? parameters.limitC,
     sampleHz: SAMPLE_HZ,
   });
 
@@ -123,6 +126,7 @@ export function runClosedLoop(
   let nextGridMs = GRID_MS;
   let cpuS = 0;
   let requestsDone = 0;
+  let coldTokens = 0;
   let lastEvents = 0;
   let frozen: { watts: number; ageMs: number } | undefined;
   const joules = [0];
@@ -233,10 +237,11 @@ export function runClosedLoop(
     active ??= nextRequest();
     if (running === undefined && active !== undefined && nowMs >= retryAtMs - 1e-6) {
       const step = nextStep(active);
+      const expectedJ = timed(() => pacer.expectedJ?.(step) ?? null);
       const waitMs = timed(() => pacer.ask(step, nowMs));
-      if (waitMs > 0) retryAtMs = nowMs + Math.max(SHORTEST_WAIT_MS, waitMs);
+      if (waitMs > 0)
+        retryAtMs = nowMs + Math.min(LONGEST_WAIT_MS, Math.max(SHORTEST_WAIT_MS, waitMs));
       else {
-        const expectedJ = timed(() => pacer.expectedJ?.(step) ?? null);
         running = { step, startMs: nowMs, startJ: aboveIdleJ(), expectedJ, done: 0 };
       }
     }
@@ -276,7 +281,10 @@ export function runClosedLoop(
         retryAtMs = thenMs;
         if (active !== undefined) {
           if (step.phase === 'prefill') active.prefilled += step.rows;
-          else active.answered += 1;
+          else {
+            coldTokens += active.answered === 0 ? 1 : 0;
+            active.answered += 1;
+          }
           if (active.answered >= active.answerTokens) {
             active = undefined;
             requestsDone += 1;
@@ -305,6 +313,7 @@ export function runClosedLoop(
     threads,
     steps,
     requestsDone,
+    coldTokens,
     pacerMs,
     sensorAgeMs,
   };

@@ -1,6 +1,8 @@
 import type { Recording, StepRecord } from './closed-loop.ts';
 import { runOracle } from './oracle.ts';
+import type { PlantParameters } from './parameters.ts';
 import { integralOf, valueAt } from './scenario.ts';
+import { stepCost } from './virtual-engine.ts';
 
 export type WindowFigures = {
   seconds: number;
@@ -45,6 +47,8 @@ export type Figures = {
   maxSocC: number;
   throttleEvents: number;
   longestPrefillMs: number;
+  /** One row on all cores at full clock: no chunk of this board can be shorter. */
+  leastPrefillMs: number;
   largestPrefillJ: number;
   /** Wall time of the pacer's own decisions, as a share of the simulated time. */
   ownCost: number;
@@ -62,6 +66,8 @@ const TOLERANCE_PCT = 0.05;
 const SETTLING_SHARE = 0.05;
 /** Settling is judged by means over this time: shorter ones show single steps of a slow board. */
 const SETTLING_WINDOW_S = 3;
+/** Later the next request is a step of load of its own. */
+const SETTLED_FOR_S = 10;
 const EXCESS_HORIZON_S = 10;
 
 export function quantile(numbers: readonly number[], share: number): number | null {
@@ -125,13 +131,18 @@ function stepEvents(recording: Recording, allowed: readonly number[]): StepEvent
   return scenario.budget_w.slice(1).map(([atS, toW], index) => {
     const untilS = scenario.budget_w[index + 2]?.[0] ?? endS;
     const steadyW = mean(atS + (untilS - atS) / 2, untilS);
-    // From the last moment on whose mean was off, backwards.
-    let settledS = untilS;
-    for (let fromS = untilS - SETTLING_WINDOW_S; fromS >= atS - 1e-9; fromS -= gridMs / 1000) {
+    // The first moment after which no mean is off for as long as we watch.
+    let settledS = atS;
+    const lastS = untilS - SETTLING_WINDOW_S;
+    for (
+      let fromS = atS;
+      fromS <= Math.min(lastS, settledS + SETTLED_FOR_S);
+      fromS += gridMs / 1000
+    ) {
       const off = Math.abs(mean(fromS, fromS + SETTLING_WINDOW_S) - steadyW);
-      if (off > SETTLING_SHARE * Math.max(steadyW, 0.05)) break;
-      settledS = fromS;
+      if (off > SETTLING_SHARE * Math.max(steadyW, 0.05)) settledS = fromS + gridMs / 1000;
     }
+    if (settledS > lastS) settledS = untilS;
     let excessJ = 0;
     const last = at(Math.min(untilS, atS + EXCESS_HORIZON_S));
     const start = at(atS);
@@ -159,6 +170,11 @@ function interTokenMs(steps: readonly StepRecord[]): number[] {
     before = step;
   }
   return gaps;
+}
+
+function leastPrefillMs(truth: PlantParameters): number {
+  const at = { threads: truth.cores, freqKhz: truth.steps.at(-1)?.freqKhz ?? 0 };
+  return stepCost(truth, { phase: 'prefill', rows: 1, position: 0 }, at).durationMs;
 }
 
 /** Everything that a run is judged by, from the plant's true power. */
@@ -193,13 +209,14 @@ export function figuresOf(recording: Recording): Figures {
     interTokenP50Ms: quantile(gaps, 0.5),
     interTokenP95Ms: quantile(gaps, 0.95),
     ofOracle:
-      work(promptTokens, answerTokens) /
+      work(promptTokens, answerTokens + recording.coldTokens * (scenario.cold_first_token - 1)) /
       Math.max(1e-9, work(oracle.promptTokens, oracle.answerTokens)),
     estimatorError:
       errors.length > 0 ? errors.reduce((sum, value) => sum + value, 0) / errors.length : null,
     sensorAgeMaxMs: recording.sensorAgeMs.length > 0 ? max(recording.sensorAgeMs) : null,
     maxSocC: max(recording.socC),
     throttleEvents: plant.throttleEvents(),
+    leastPrefillMs: leastPrefillMs(plant.truth),
     longestPrefillMs: max([0, ...prefill.map(({ startMs, endMs }) => endMs - startMs)]),
     largestPrefillJ: max([0, ...prefill.map((step) => step.joules)]),
     ownCost: recording.pacerMs / simulatedMs,

@@ -17,4 +17,4 @@ export { budgetSeries, type Figures, figuresOf, POWER_WINDOWS } from './figures.
 export { type PlantParameters, plantParametersFrom } from './parameters.ts';
 export { createPlant, type Plant } from './plant.ts';
 export { parseScenario, readScenario, type Scenario, valueAt } from './scenario.ts';
-export { calibratedPoints } from './virtual-engine.ts';
+export { calibratedPoints, ERNIE_INT8 } from './virtual-engine.ts';

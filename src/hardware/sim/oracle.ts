@@ -92,6 +92,7 @@ export function leastJoules(hulls: Hulls, work: Work, seconds: number): number {
 
 export type OracleResult = {
   promptTokens: number;
+  /** Dear first tokens count by their cost. */
   answerTokens: number;
   /** Seconds that a prompt or answer token takes at the mean cap: to add both kinds of work up. */
   secondsPerPromptToken: number;
@@ -105,12 +106,15 @@ const STRETCH_S = 10;
 class Progress {
   readonly #arrivals: Arrival[] | null;
   readonly #steady: Arrival;
+  /** What the first token of each answer costs more, in tokens. */
+  readonly #coldExtra: number;
   #index = 0;
   #prefilled = 0;
   #answered = 0;
 
   constructor(scenario: Scenario) {
     this.#arrivals = arrivalsOf(scenario);
+    this.#coldExtra = scenario.cold_first_token - 1;
     const { load } = scenario;
     this.#steady =
       load.kind === 'steady'
@@ -125,8 +129,9 @@ class Progress {
       const request = this.#arrivals === null ? this.#steady : this.#arrivals[this.#index];
       if (request === undefined || request.atS > untilS) return work;
       const { promptTokens, answerTokens } = request;
+      const decode = answerTokens + this.#coldExtra;
       if (!this.#part(work, 'prefill', promptTokens - this.#prefilled, fits)) return work;
-      if (!this.#part(work, 'decode', answerTokens - this.#answered, fits)) return work;
+      if (!this.#part(work, 'decode', decode - this.#answered, fits)) return work;
       this.#index += 1;
       this.#prefilled = 0;
       this.#answered = 0;
@@ -187,7 +192,11 @@ export function runOracle(
     const seconds = thereS - hereS;
     const capW = Math.min(
       valueAt(scenario.budget_w, hereS),
-      thermalCapW(truth, valueAt(scenario.ambient_c, hereS), scenario.temperature_limit_c ?? 75),
+      thermalCapW(
+        truth,
+        valueAt(scenario.ambient_c, hereS),
+        scenario.temperature_limit_c ?? truth.limitC,
+      ),
     );
     const fits = (work: Work) => leastJoules(hulls, work, seconds) <= capW * seconds + 1e-9;
     const work = progress.take(thereS, fits);

@@ -51,6 +51,8 @@ export type PlantParameters = {
     hysteresisC: number;
     softFreqKhz: number;
   };
+  /** What the governor keeps below by default, °C. */
+  limitC: number;
   /** Board power from which a weak supply sags, watts; null: the supply is good. */
   underVoltageW: number | null;
   sensor: SensorParameters;
@@ -74,6 +76,8 @@ const JETSON_SENSOR: SensorParameters = {
   noiseW: 0.02,
   periodMs: 40,
 };
+
+const CORES_WHEN_UNKNOWN = 4;
 
 const METER_SENSOR: SensorParameters = {
   kind: 'ina2xx',
@@ -120,7 +124,9 @@ export function plantParametersFrom(profile: DeviceProfile): PlantParameters {
   return {
     name: profile.name,
     title: profile.title,
-    cores: cluster?.cores ?? 4,
+    cores: profile.cpu.clusters
+      .filter(({ core }) => core === cluster?.core)
+      .reduce((sum, { cores }) => sum + (cores ?? CORES_WHEN_UNKNOWN), 0),
     steps,
     coreF: products / squares,
     leakageW: physics.leakageW,
@@ -134,6 +140,7 @@ export function plantParametersFrom(profile: DeviceProfile): PlantParameters {
       hysteresisC: 5,
       softFreqKhz: middle.freqKhz,
     },
+    limitC: profile.thermal.limit_c.value,
     underVoltageW: null,
     sensor: profile.power.sensors.some(({ kind }) => kind === 'ina3221')
       ? JETSON_SENSOR

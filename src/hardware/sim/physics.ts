@@ -13,16 +13,17 @@ export type Physics = {
 };
 
 /**
- * Resistances are chosen so that board idle and full load in still air at 25 °C land where users
- * see these boards: about 45 to 50 °C at idle without a heatsink (Zero 2 W 40 °C, Orin 35 °C under
- * its sink); capacities so that a bare chip takes seconds and its board minutes.
+ * Boards as one would set them up to work all day: with a passive heatsink, in still air. Resistances
+ * are chosen so that idle at 25 °C lands at 32 to 40 °C (a bare Pi 4 idles about 10 °C hotter, and
+ * could not stay below 75 °C at an ambient of 60 °C even without work); capacities so that the chip
+ * takes seconds and its board minutes.
  */
 const KNOWN: readonly { name: RegExp; physics: Physics }[] = [
   {
     name: /zero-2/,
     physics: {
       leakageW: 0.03,
-      thermal: { socJPerC: 1.5, boardJPerC: 18, socToBoardCPerW: 5, boardToAmbientCPerW: 18 },
+      thermal: { socJPerC: 1.5, boardJPerC: 18, socToBoardCPerW: 5, boardToAmbientCPerW: 14 },
       coreBytesPerCycle: 0.8,
       coreOpsPerCycle: 4,
     },
@@ -31,7 +32,7 @@ const KNOWN: readonly { name: RegExp; physics: Physics }[] = [
     name: /pi-4|cm4|pi-3/,
     physics: {
       leakageW: 0.1,
-      thermal: { socJPerC: 3, boardJPerC: 45, socToBoardCPerW: 2.5, boardToAmbientCPerW: 6.5 },
+      thermal: { socJPerC: 3, boardJPerC: 45, socToBoardCPerW: 2.5, boardToAmbientCPerW: 4 },
       coreBytesPerCycle: 1.6,
       coreOpsPerCycle: 6,
     },
@@ -40,7 +41,7 @@ const KNOWN: readonly { name: RegExp; physics: Physics }[] = [
     name: /pi-5|cm5/,
     physics: {
       leakageW: 0.1,
-      thermal: { socJPerC: 4, boardJPerC: 60, socToBoardCPerW: 2, boardToAmbientCPerW: 7 },
+      thermal: { socJPerC: 4, boardJPerC: 60, socToBoardCPerW: 2, boardToAmbientCPerW: 5 },
       coreBytesPerCycle: 2.2,
       coreOpsPerCycle: 16,
     },
