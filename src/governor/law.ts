@@ -1,4 +1,4 @@
-import type { BoardSample, EnergyShare, Reading } from '../protocol/index.ts';
+import type { BoardSample, EnergyShare, OperatingPoint, Reading } from '../protocol/index.ts';
 import { collectConditions, type Obstacle } from './conditions.ts';
 import { DailyEnergy } from './daily.ts';
 import { Means } from './means.ts';
@@ -6,7 +6,7 @@ import { PowerMeter } from './meter.ts';
 import { Planner } from './planner.ts';
 import { type Allowance, Purse } from './purse.ts';
 import { packState, unpackState } from './saved-state.ts';
-import { powerKey, StepModel } from './step-model.ts';
+import { powerKey, StepModel, type Work } from './step-model.ts';
 import { type Stretch, Stretches } from './stretch.ts';
 import { ThermalLimiter } from './thermal.ts';
 import { Trim } from './trim.ts';
@@ -17,6 +17,11 @@ const BLIND_GUARD = { never: 0.12, lost: 0.15 };
 const GUARD = { base: 0.006, perSigma: 0.4, most: 0.1 };
 /** The part of the budget that nothing may use: rounding, timers, the moment between two samples. */
 const MARGIN = 0.005;
+/**
+ * The bucket fills a little more slowly than the longest window allows, so that it, which paces evenly,
+ * is what holds work back, and not the window, which grants in lumps.
+ */
+const EVEN = 0.993;
 /** Idle is believed only after so long without a step. */
 const IDLE_AFTER_MS = 4000;
 /** Nobody is told to wait longer than this without asking again: limits change. */
@@ -32,7 +37,8 @@ const EXPECTED_SETTLE_MS = 1000;
 const TYPICAL: GovernorStep = { phase: 'decode', rows: 1, position: 256 };
 
 type RunningStep = {
-  step: GovernorStep;
+  point: OperatingPoint;
+  step: Work;
   startMs: number;
   debitedJ: number;
   watts: number;
@@ -60,6 +66,7 @@ export function createLaw(options: LawOptions): Law {
 
   let running: RunningStep | undefined;
   let phase: GovernorStep['phase'] = 'decode';
+  let lastPhase: GovernorStep['phase'] = 'decode';
   let lastWorkMs = -Infinity;
   let lastWaitMs = -Infinity;
   let lastSampleMs: number | undefined;
@@ -71,6 +78,12 @@ export function createLaw(options: LawOptions): Law {
   let dearest = 0;
   let allowance = allow();
   const purse = new Purse(settings, allowance, now);
+
+  /** The first token after a prompt finds its caches cold: it is a kind of step of its own. */
+  const nameWork = (step: GovernorStep): Work => ({
+    ...step,
+    first: step.phase === 'decode' && lastPhase === 'prefill',
+  });
 
   function tick(nowMs: number): void {
     now = Math.max(now, Number.isFinite(nowMs) ? nowMs : now);
@@ -97,7 +110,7 @@ export function createLaw(options: LawOptions): Law {
     return {
       promisedW,
       strictW: budgetW * (1 - Math.max(MARGIN, guard())),
-      effectiveW: hold !== null || spent ? 0 : Math.min(promisedW, budgetW * share),
+      effectiveW: hold !== null || spent ? 0 : Math.min(promisedW * EVEN, budgetW * share),
       idleW: settings.scope === 'above_idle' ? 0 : meter.idleW(),
     };
   }
@@ -141,6 +154,7 @@ export function createLaw(options: LawOptions): Law {
     purse.book(joules, running.debitedJ, fromMs, now);
     day.add(joules);
     lastWorkMs = now;
+    lastPhase = running.step.phase;
     running = undefined;
   }
 
@@ -190,7 +204,7 @@ export function createLaw(options: LawOptions): Law {
     const { s10 } = means.read(now);
     const paced = now - lastWaitMs < PACED_FOR_MS && now - lastWorkMs < PACED_FOR_MS;
     const wantedW = workBudgetW() * (1 - 2 * MARGIN);
-    const held = allowance.effectiveW < allowance.promisedW;
+    const held = allowance.effectiveW < allowance.promisedW * EVEN;
     if (status !== 'ok' || !paced || held || s10 === null || !(wantedW > 0)) return;
     const workW = settings.scope === 'above_idle' ? s10 : s10 - meter.idleW();
     trim.step((wantedW - workW) / wantedW, elapsedS, guard() / (1 - guard()));
@@ -219,29 +233,32 @@ export function createLaw(options: LawOptions): Law {
       phase = step.phase;
       if (running) finish(spentJ(running), running.startMs);
       refresh();
-      const joules = steps.joules(planner.point, step);
+      const work = nameWork(step);
+      const joules = steps.joules(planner.point, work);
       dearest = joules;
       const again = now + LONGEST_WAIT_MS;
       if (obstacle() !== null) {
         lastWaitMs = now;
         return { kind: 'wait', untilMs: again };
       }
-      const at = purse.earliest(joules, steps.seconds(planner.point, step) * 1000, now);
+      const at = purse.earliest(joules, steps.seconds(planner.point, work) * 1000, now);
       if (at <= now + 0.5) return { kind: 'run' };
       lastWaitMs = now;
       return { kind: 'wait', untilMs: Math.min(at, again) };
     },
     begin(step, nowMs) {
       tick(nowMs);
-      const debitedJ = steps.joules(planner.point, step);
+      const work = nameWork(step);
+      const debitedJ = steps.joules(planner.point, work);
       purse.debit(debitedJ, now);
       phase = step.phase;
       lastWorkMs = now;
       running = {
-        step,
+        point: planner.point,
+        step: work,
         startMs: now,
         debitedJ,
-        watts: steps.watts(planner.point, step),
+        watts: steps.watts(planner.point, work),
         key: powerKey(planner.point, step.phase),
         accountedMs: now,
         accountedJ: 0,
@@ -254,8 +271,12 @@ export function createLaw(options: LawOptions): Law {
       const took = Number.isFinite(report.durationMs)
         ? Math.max(0, report.durationMs)
         : now - running.startMs;
-      steps.learnSeconds(planner.point, report, took / 1000);
-      const joules = Math.min((running.watts * took) / 1000, DEAREST_STEP * running.debitedJ);
+      const { point, step } = running;
+      let drawnW = running.watts;
+      // The clock changed under the step: neither its time nor its watts are those of one point.
+      if (point === planner.point) steps.learnSeconds(point, step, took / 1000);
+      else drawnW = Math.max(drawnW, steps.watts(planner.point, step));
+      const joules = Math.min((drawnW * took) / 1000, DEAREST_STEP * running.debitedJ);
       finish(joules, now - Math.min(took, now - running.startMs));
       // What measuring found later goes to the steps that follow, and no share is below zero.
       const extra = Math.min(joules, Math.max(-joules / 2, unsharedJ));
@@ -327,7 +348,7 @@ export function createLaw(options: LawOptions): Law {
       allowance = allow();
       purse.configure(next, allowance, now);
     },
-    estimatedJoules: (step) => steps.joules(planner.point, step),
+    estimatedJoules: (step) => steps.joules(planner.point, nameWork(step)),
     snapshot: () =>
       packState({
         steps: steps.learnt(),

@@ -2,6 +2,12 @@ import { EnergyBucket } from './bucket.ts';
 import type { GovernorSettings } from './types.ts';
 import { EnergyWindow } from './windows.ts';
 
+/**
+ * A stretch of measuring is a few seconds and a few per cent unsure; in windows of that length its
+ * corrections would be noise. There the learnt watts have to do.
+ */
+const CORRECTED_S = 8;
+
 /** The watts that steps may draw above idle. */
 export type Allowance = {
   /** What the bucket fills with: budget less idle, less guard, less what temperature takes. */
@@ -94,11 +100,12 @@ export class Purse {
   /** Measuring showed that a stretch cost so much more (negative: less) than was booked. */
   correct(extraJ: number, fromMs: number, toMs: number): void {
     this.#bucket.settle(extraJ);
-    this.#record(extraJ, fromMs, toMs);
+    this.#record(extraJ, fromMs, toMs, CORRECTED_S);
   }
 
-  #record(joules: number, fromMs: number, toMs: number): void {
+  #record(joules: number, fromMs: number, toMs: number, leastS = 0): void {
     for (const window of this.#windows) {
+      if (window.seconds < leastS) continue;
       window.advance(toMs);
       window.spend(joules, fromMs, toMs);
     }

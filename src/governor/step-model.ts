@@ -20,6 +20,9 @@ export type PointKey = string;
 export const pointKey = (point: OperatingPoint): PointKey =>
   `${point.threads}@${point.freqKhz ?? 'any'}x${point.batch}`;
 
+/** A step, and whether it is the first one after a prompt. */
+export type Work = GovernorStep & { first?: boolean };
+
 type Pace = { factor: number; seen: number; strays: number };
 type Power = { ratio: number; variance: number; seen: number };
 export type LearntSteps = {
@@ -62,7 +65,7 @@ export class StepModel {
   }
 
   /** Seconds, above zero. */
-  seconds(point: OperatingPoint, step: GovernorStep): number {
+  seconds(point: OperatingPoint, step: Work): number {
     return this.#priorSeconds(point, step) * this.#pace(point, step);
   }
 
@@ -71,7 +74,7 @@ export class StepModel {
     return this.#priorWatts(point, step) * this.#ratio(point, step.phase);
   }
 
-  joules(point: OperatingPoint, step: GovernorStep): number {
+  joules(point: OperatingPoint, step: Work): number {
     return this.seconds(point, step) * this.watts(point, step);
   }
 
@@ -87,16 +90,16 @@ export class StepModel {
     );
   }
 
-  learnSeconds(point: OperatingPoint, step: GovernorStep, seconds: number): void {
+  learnSeconds(point: OperatingPoint, step: Work, seconds: number): void {
     if (!(seconds > 0) || !Number.isFinite(seconds)) return;
     const key = paceKey(point, step);
     const pace = this.#paces.get(key) ?? { factor: this.#pace(point, step), seen: -1, strays: 0 };
     this.#paces.set(key, pace);
     pace.seen += 1;
     // The first step at a point is a cold one: pages, caches and clocks are still on their way.
-    if (pace.seen === 0) return;
+    if (pace.seen === 0 && step.first !== true) return;
     const factor = seconds / this.#priorSeconds(point, step);
-    const reach = pace.seen <= 3 ? 4 : 1.5;
+    const reach = step.first === true ? 12 : pace.seen <= 3 ? 4 : 1.5;
     const heard = clamp(factor, pace.factor / reach, pace.factor * reach);
     pace.strays = heard === factor ? 0 : pace.strays + 1;
     if (pace.strays >= 4) {
@@ -104,7 +107,7 @@ export class StepModel {
       Object.assign(pace, { factor, seen: 1, strays: 0 });
       return;
     }
-    pace.factor += (heard - pace.factor) * Math.max(1 / pace.seen, 0.1);
+    pace.factor += (heard - pace.factor) * Math.max(1 / Math.max(1, pace.seen), 0.1);
   }
 
   /**
@@ -176,18 +179,21 @@ export class StepModel {
     return 1;
   }
 
-  #pace(point: OperatingPoint, step: GovernorStep): number {
+  #pace(point: OperatingPoint, step: Work): number {
     const own = this.#paces.get(paceKey(point, step));
     if (own && own.seen > 0) return own.factor;
     // The same phase at the nearest number of rows, then at another point.
+    const wanted = step.first === true ? 'first' : step.phase;
     let best: { distance: number; factor: number } | undefined;
     const rows = Math.log2(Math.max(1, step.rows));
     for (const [key, pace] of this.#paces) {
-      const [phase, exponent, other] = key.split(':');
-      if (phase !== step.phase || pace.seen <= 0) continue;
+      const [kind, exponent, other] = key.split(':');
+      if (kind !== wanted || pace.seen <= 0) continue;
       const distance = Math.abs(Number(exponent) - rows) + (other === pointKey(point) ? 0 : 100);
       if (distance < (best?.distance ?? Infinity)) best = { distance, factor: pace.factor };
     }
+    if (best === undefined && step.first === true)
+      return this.#pace(point, { ...step, first: false });
     return best?.factor ?? 1;
   }
 
@@ -217,8 +223,9 @@ export class StepModel {
   }
 }
 
-function paceKey(point: OperatingPoint, step: GovernorStep): string {
-  return `${step.phase}:${Math.round(Math.log2(Math.max(1, step.rows)))}:${pointKey(point)}`;
+function paceKey(point: OperatingPoint, step: Work): string {
+  const kind = step.first === true ? 'first' : step.phase;
+  return `${kind}:${Math.round(Math.log2(Math.max(1, step.rows)))}:${pointKey(point)}`;
 }
 
 /** The key of a point and phase in `learnWatts`. */
