@@ -10,7 +10,7 @@ export class EnergyBucket {
   #rateW: number;
   #depthJ: number;
   #atMs: number;
-  /** What a step dearer than the depth is being saved up for. */
+  /** The last step's energy: there is always room for one, or steps dearer than the depth would wait in vain. */
   #wantedJ = 0;
 
   constructor(rateW: number, depthJ: number, nowMs: number) {
@@ -63,7 +63,8 @@ export class EnergyBucket {
   debit(joules: number, nowMs: number): void {
     this.#fill(nowMs);
     this.#balanceJ -= joules;
-    this.#wantedJ = 0;
+    // What flows in while a dear step runs must not be lost because the depth is less than it.
+    this.#wantedJ = joules;
   }
 
   /** Settles what a step or a stretch of time cost more (or, negative, less) than was debited. */
