@@ -15,13 +15,15 @@ import type { Decision, GovernorState, GovernorStep, Grant, Law, LawOptions } fr
 /** Without a sensor the model may be this far off; when one was there and fails, a little more. */
 const BLIND_GUARD = { never: 0.12, lost: 0.15 };
 const GUARD = { base: 0.006, perSigma: 0.4, most: 0.1 };
+/** In a second nothing can be made good: there the whole of the uncertainty is kept away from. */
+const STRICT_GUARD = { base: 0.012, perSigma: 1, most: 0.15 };
 /** The part of the budget that nothing may use: rounding, timers, the moment between two samples. */
-const MARGIN = 0.005;
+const MARGIN = 0.007;
 /**
  * The bucket fills a little more slowly than the longest window allows, so that it, which paces evenly,
  * is what holds work back, and not the window, which grants in lumps.
  */
-const EVEN = 0.993;
+const EVEN = 0.992;
 /** Idle is believed only after so long without a step. */
 const IDLE_AFTER_MS = 4000;
 /** Nobody is told to wait longer than this without asking again: limits change. */
@@ -89,11 +91,10 @@ export function createLaw(options: LawOptions): Law {
     now = Math.max(now, Number.isFinite(nowMs) ? nowMs : now);
   }
 
-  function guard(): number {
+  function guard({ base, perSigma, most } = GUARD): number {
     const { status, everRead } = meter.status(now);
     if (status !== 'ok') return everRead ? BLIND_GUARD.lost : BLIND_GUARD.never;
-    const sigma = steps.sigma(planner.point, phase);
-    return Math.min(GUARD.most, GUARD.base + GUARD.perSigma * sigma);
+    return Math.min(most, base + perSigma * steps.sigma(planner.point, phase));
   }
 
   /** Work's part of the budget, before guards. */
@@ -109,7 +110,7 @@ export function createLaw(options: LawOptions): Law {
     const spent = day.leftJ(now) <= 0;
     return {
       promisedW,
-      strictW: budgetW * (1 - Math.max(MARGIN, guard())),
+      strictW: budgetW * (1 - guard(STRICT_GUARD)),
       effectiveW: hold !== null || spent ? 0 : Math.min(promisedW * EVEN, budgetW * share),
       idleW: settings.scope === 'above_idle' ? 0 : meter.idleW(),
     };

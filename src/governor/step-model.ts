@@ -2,11 +2,11 @@ import type { OperatingPoint } from '../protocol/index.ts';
 import type { GovernorBoard, GovernorModel, GovernorStep } from './types.ts';
 
 /** Relative uncertainty of a point's watts before anything was measured. */
-const PRIOR_SIGMA = { estimated: 0.15, calibrated: 0.06, prefill: 0.25 };
+const PRIOR_SIGMA = { estimated: 0.15, calibrated: 0.06, prefill: 0.25, point: 0.04 };
 /** How far one stretch of measuring may be off, relative: lag at its borders, noise, quantisation. */
 const STRETCH_SIGMA = { first: 0.06, least: 0.015, most: 0.15, settle: 0.1 };
 /** How much a board changes from one stretch to the next (temperature, other processes). */
-const DRIFT_SIGMA = 0.01;
+const DRIFT_SIGMA = 0.004;
 /** A reading that makes a point cheaper than half or dearer than four times its profile is not believed. */
 const RATIO = { least: 0.5, most: 4 };
 /** One stretch may move a belief by this much: a cold first token must not freeze decoding. */
@@ -37,7 +37,8 @@ const clamp = (value: number, least: number, most: number) =>
 /**
  * What a step takes: seconds and watts, by operating point and phase. Seconds are learnt from the
  * steps' own durations, exactly and at once; watts as a ratio to the profile, from the sensor over
- * stretches of seconds, by a scalar Kalman filter for each point and phase (diagonal covariance).
+ * stretches of seconds, by a Kalman filter with a diagonal covariance. A ratio is the product of one
+ * for the phase and one for the point in it, so what one point taught holds for its neighbours too.
  */
 export class StepModel {
   readonly #board: GovernorBoard;
@@ -85,9 +86,9 @@ export class StepModel {
 
   /** Relative standard deviation of `watts`. */
   sigma(point: OperatingPoint, phase: GovernorStep['phase']): number {
-    return Math.sqrt(
-      this.#powers.get(powerKey(point, phase))?.variance ?? this.#priorVariance(point, phase),
-    );
+    const common = this.#powers.get(phase)?.variance ?? this.#priorVariance(phase);
+    const own = this.#powers.get(powerKey(point, phase))?.variance ?? PRIOR_SIGMA.point ** 2;
+    return Math.sqrt(common + own);
   }
 
   learnSeconds(point: OperatingPoint, step: Work, seconds: number): void {
@@ -115,17 +116,21 @@ export class StepModel {
    * by `phase:point`. Moves each ratio as far as its uncertainty and its share allow.
    */
   learnWatts(shares: ReadonlyMap<string, number>, measuredJ: number): void {
+    const involved = new Map<string, number>();
     let expected = 0;
-    let spread = 0;
-    const involved: { power: Power; joules: number }[] = [];
     for (const [key, joules] of shares) {
-      const power = this.#powers.get(key) ?? this.#inherit(key);
-      this.#powers.set(key, power);
-      power.variance = Math.min(power.variance + DRIFT_SIGMA ** 2, PRIOR_SIGMA.prefill ** 2);
+      const [phase] = key.split(':') as [GovernorStep['phase']];
       expected += joules;
-      // Derivative of the stretch's joules by this ratio, relative to the ratio.
+      involved.set(key, joules);
+      involved.set(phase, (involved.get(phase) ?? 0) + joules);
+    }
+    let spread = 0;
+    for (const [key, joules] of involved) {
+      const prior = isPhase(key) ? this.#priorVariance(key) : PRIOR_SIGMA.point ** 2;
+      const power = this.#powers.get(key) ?? { ratio: 1, variance: prior, seen: 0 };
+      this.#powers.set(key, power);
+      power.variance = Math.min(power.variance + DRIFT_SIGMA ** 2, prior);
       spread += power.variance * joules ** 2;
-      involved.push({ power, joules });
     }
     if (!(expected > 0) || !Number.isFinite(measuredJ)) return;
     const news = clamp(measuredJ - expected, -MOST_NEWS * expected, MOST_NEWS * expected);
@@ -136,7 +141,8 @@ export class StepModel {
       STRETCH_SIGMA.most ** 2,
     );
     const noise = this.#noise * Math.max(expected, measuredJ) ** 2;
-    for (const { power, joules } of involved) {
+    for (const [key, joules] of involved) {
+      const power = this.#powers.get(key) as Power;
       const gain = (power.variance * joules) / (spread + noise);
       power.ratio = clamp(power.ratio * (1 + gain * news), RATIO.least, RATIO.most);
       power.variance *= 1 - gain * joules;
@@ -144,39 +150,17 @@ export class StepModel {
     }
   }
 
-  #priorVariance(point: OperatingPoint | undefined, phase: GovernorStep['phase']): number {
+  #priorVariance(phase: GovernorStep['phase']): number {
     // Profiles state no watts for prefill.
     if (phase === 'prefill') return PRIOR_SIGMA.prefill ** 2;
-    return (point?.estimated === false ? PRIOR_SIGMA.calibrated : PRIOR_SIGMA.estimated) ** 2;
-  }
-
-  #inherit(key: string): Power {
-    const phase = key.startsWith('prefill') ? 'prefill' : 'decode';
-    const point = this.#board.points.find((one) => powerKey(one, phase) === key);
-    return {
-      ratio: this.#kinRatio(phase),
-      variance: this.#priorVariance(point, phase),
-      seen: 0,
-    };
+    const calibrated = this.#board.points.every(({ estimated }) => !estimated);
+    return (calibrated ? PRIOR_SIGMA.calibrated : PRIOR_SIGMA.estimated) ** 2;
   }
 
   #ratio(point: OperatingPoint, phase: GovernorStep['phase']): number {
-    return this.#powers.get(powerKey(point, phase))?.ratio ?? this.#kinRatio(phase);
-  }
-
-  /** What is true of the points that were measured is the best guess for the others. */
-  #kinRatio(phase: GovernorStep['phase']): number {
-    for (const kin of [phase, phase === 'decode' ? 'prefill' : 'decode']) {
-      let weight = 0;
-      let sum = 0;
-      for (const [key, power] of this.#powers) {
-        if (!key.startsWith(kin)) continue;
-        weight += 1 / power.variance;
-        sum += power.ratio / power.variance;
-      }
-      if (weight > 0) return sum / weight;
-    }
-    return 1;
+    const common = this.#powers.get(phase)?.ratio ?? 1;
+    const own = this.#powers.get(powerKey(point, phase))?.ratio ?? 1;
+    return clamp(common * own, RATIO.least, RATIO.most);
   }
 
   #pace(point: OperatingPoint, step: Work): number {
@@ -222,6 +206,9 @@ export class StepModel {
     return sum > 0 && Number.isFinite(sum) ? clamp(sum, decode / 2, decode * 2) : decode;
   }
 }
+
+const isPhase = (key: string): key is GovernorStep['phase'] =>
+  key === 'prefill' || key === 'decode';
 
 function paceKey(point: OperatingPoint, step: Work): string {
   const kind = step.first === true ? 'first' : step.phase;
