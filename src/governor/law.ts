@@ -192,7 +192,7 @@ export function createLaw(options: LawOptions): Law {
     if (workW === null || elapsedMs > 3000) {
       stretches.drop();
     } else {
-      const stretch = stretches.measure((workW * elapsedMs) / 1000, elapsedMs, now);
+      const stretch = stretches.read(workW, meter.readAtMs);
       if (stretch !== null) learn(stretch);
     }
     const reading = readWatts();

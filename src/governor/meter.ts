@@ -56,6 +56,11 @@ export class PowerMeter {
     return Object.fromEntries([...this.#idle].map(([key, { factor }]) => [key, factor]));
   }
 
+  /** When the sensor took the last reading. */
+  get readAtMs(): number {
+    return this.#readAtMs;
+  }
+
   /** The value has been the same to the last bit for so long. */
   sameForMs(nowMs: number): number {
     return nowMs - this.#sameSinceMs;
