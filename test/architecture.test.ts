@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   protocol: { value: ['core'], why: 'protocol is pure and runs in the web page as well' },
   config: { value: ['core', 'protocol'], why: 'configuration is read before any room exists' },
   hardware: layer2(),
+  governor: layer2(),
   model: layer2(),
   engine: layer2(),
   queue: layer2(),
@@ -31,11 +32,16 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'telemetry reports what it is handed; reaching into rooms would tie it to their insides',
   },
   daemon: {
-    value: 'core protocol config hardware model engine queue service gateway telemetry'.split(' '),
+    value:
+      'core protocol config hardware governor model engine queue service gateway telemetry'.split(
+        ' ',
+      ),
     why: 'the composition root builds everything, and nothing below may know it',
   },
   cli: {
-    value: 'core protocol config daemon model engine queue service gateway hardware'.split(' '),
+    value: 'core protocol config daemon model engine queue service gateway hardware governor'.split(
+      ' ',
+    ),
     why: 'commands are thin: they call one room or start the daemon',
   },
 };

@@ -64,8 +64,11 @@ export const POWER_WINDOWS = [
 /** Numerical dust of the plant's integration is no violation. */
 const TOLERANCE_PCT = 0.05;
 const SETTLING_SHARE = 0.05;
-/** Settling is judged by means over this time: shorter ones show single steps of a slow board. */
-const SETTLING_WINDOW_S = 3;
+/**
+ * Settling is judged by means over this time, and on slow boards over as many steps: a shorter mean
+ * shows whether the third or the fourth step fell into it.
+ */
+const SETTLING_WINDOW = { seconds: 3, steps: 20 };
 /** Later the next request is a step of load of its own. */
 const SETTLED_FOR_S = 10;
 const EXCESS_HORIZON_S = 10;
@@ -122,24 +125,29 @@ const max = (numbers: Iterable<number>): number => {
   return most;
 };
 
-function stepEvents(recording: Recording, allowed: readonly number[]): StepEventFigures[] {
+function stepEvents(
+  recording: Recording,
+  allowed: readonly number[],
+  stepS: number,
+): StepEventFigures[] {
   const { scenario, joules, gridMs } = recording;
   const endS = ((joules.length - 1) * gridMs) / 1000;
   const at = (timeS: number) => Math.min(joules.length - 1, Math.round((timeS * 1000) / gridMs));
   const mean = (fromS: number, toS: number) =>
     ((joules[at(toS)] ?? 0) - (joules[at(fromS)] ?? 0)) / Math.max(1e-9, toS - fromS);
+  const windowS = Math.max(SETTLING_WINDOW.seconds, SETTLING_WINDOW.steps * stepS);
   return scenario.budget_w.slice(1).map(([atS, toW], index) => {
     const untilS = scenario.budget_w[index + 2]?.[0] ?? endS;
     const steadyW = mean(atS + (untilS - atS) / 2, untilS);
     // The first moment after which no mean is off for as long as we watch.
     let settledS = atS;
-    const lastS = untilS - SETTLING_WINDOW_S;
+    const lastS = untilS - windowS;
     for (
       let fromS = atS;
       fromS <= Math.min(lastS, settledS + SETTLED_FOR_S);
       fromS += gridMs / 1000
     ) {
-      const off = Math.abs(mean(fromS, fromS + SETTLING_WINDOW_S) - steadyW);
+      const off = Math.abs(mean(fromS, fromS + windowS) - steadyW);
       if (off > SETTLING_SHARE * Math.max(steadyW, 0.05)) settledS = fromS + gridMs / 1000;
     }
     if (settledS > lastS) settledS = untilS;
@@ -199,7 +207,7 @@ export function figuresOf(recording: Recording): Figures {
     scenario: scenario.name,
     board: recording.parameters.name,
     windows: POWER_WINDOWS.flatMap((window) => windowFigures(recording, allowed, window) ?? []),
-    stepEvents: stepEvents(recording, allowed),
+    stepEvents: stepEvents(recording, allowed, (quantile(gaps, 0.5) ?? 0) / 1000),
     meanW: totalJ / (simulatedMs / 1000),
     joulesPerToken: answerTokens > 0 ? totalJ / answerTokens : null,
     tokensPerS: answerTokens / (simulatedMs / 1000),

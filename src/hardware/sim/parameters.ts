@@ -28,14 +28,16 @@ export type PlantParameters = {
   steps: readonly VoltageStep[];
   /** Effective capacitance of one busy core, farads: dynamic watts = C·V²·f·activity. */
   coreF: number;
-  /** Leakage of all cores at the lowest voltage and 50 °C, watts; part of `idleW`. */
+  /** Leakage of all cores at the lowest voltage and `referenceC`, watts; part of `idleW`. */
   leakageW: number;
   /** Degrees by which leakage grows e-fold. */
   leakageFoldC: number;
   /** Energy of one byte that comes from DRAM, beyond that of the cores, joules. */
   dramJPerByte: number;
-  /** Board at idle with the cores at 50 °C, watts. */
+  /** Board at idle at `referenceC`, watts. */
   idleW: number;
+  /** Temperature of the board at rest in a room of 25 °C. */
+  referenceC: number;
   thermal: {
     socJPerC: number;
     boardJPerC: number;
@@ -76,6 +78,9 @@ const JETSON_SENSOR: SensorParameters = {
   noiseW: 0.02,
   periodMs: 40,
 };
+
+/** Where idle power is measured and boards are calibrated. */
+export const ROOM_C = 25;
 
 const CORES_WHEN_UNKNOWN = 4;
 
@@ -133,6 +138,7 @@ export function plantParametersFrom(profile: DeviceProfile): PlantParameters {
     leakageFoldC: 45,
     dramJPerByte: profile.memory.energy_j_per_byte.value,
     idleW: profile.power.idle_w.value,
+    referenceC: ROOM_C + profile.power.idle_w.value * physics.thermal.boardToAmbientCPerW,
     thermal: physics.thermal,
     throttle: {
       softC: throttleC,

@@ -1,4 +1,4 @@
-import type { PlantParameters, SensorParameters } from './parameters.ts';
+import { type PlantParameters, ROOM_C, type SensorParameters } from './parameters.ts';
 import { createPowerSensor } from './power-sensor.ts';
 import { boardW, type PlantLoad, type PowerParts, powerParts, stepAtMost } from './power.ts';
 import { createRandom } from './random.ts';
@@ -11,7 +11,7 @@ export type PlantOptions = {
   /** Repeats the sensor's noise. */
   seed: number;
   errors?: PlantErrors;
-  /** Default 25. */
+  /** Default 25, as in a room. */
   ambientC?: number;
   /** What the sensor does differently from the parameters. */
   sensor?: Partial<SensorParameters>;
@@ -67,7 +67,7 @@ export function createPlant(options: PlantOptions): Plant {
   const truth = withErrors(options.parameters, options.errors ?? {});
   const { thermal, throttle } = truth;
   const random = createRandom(options.seed);
-  let ambientC = options.ambientC ?? 25;
+  let ambientC = options.ambientC ?? ROOM_C;
   // At rest: idle power has flowed to the air for long.
   let boardC = ambientC + truth.idleW * thermal.boardToAmbientCPerW;
   let socC = boardC;

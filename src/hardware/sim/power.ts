@@ -1,8 +1,5 @@
 import type { PlantParameters, VoltageStep } from './parameters.ts';
 
-/** Where `idleW` and `leakageW` hold, °C. */
-export const REFERENCE_C = 50;
-
 /** What the cores and the memory are doing. */
 export type PlantLoad = {
   /** Cores at work, 0 to all; a fraction is a core that is busy part of the time. */
@@ -43,11 +40,11 @@ export function powerParts(
   temperatureC: number,
   load: PlantLoad,
 ): PowerParts {
-  const { coreF, leakageW, leakageFoldC, steps } = parameters;
+  const { coreF, leakageW, leakageFoldC, referenceC, steps } = parameters;
   const busy = Math.min(parameters.cores, Math.max(0, load.threadsBusy));
   const dynamicW = coreF * step.voltageV ** 2 * step.freqKhz * 1000 * busy * (load.activity ?? 1);
   const lowestV = (steps[0] as VoltageStep).voltageV;
-  const warmer = Math.exp((temperatureC - REFERENCE_C) / leakageFoldC);
+  const warmer = Math.exp((temperatureC - referenceC) / leakageFoldC);
   const leakage = leakageW * (step.voltageV / lowestV) ** 2 * warmer;
   return {
     coresW: dynamicW + leakage - leakageW,

@@ -1,6 +1,6 @@
 import type { OperatingPoint } from '../../protocol/index.ts';
 import type { PlantParameters, VoltageStep } from './parameters.ts';
-import { boardW, type PlantLoad, powerParts, REFERENCE_C, stepAtMost } from './power.ts';
+import { boardW, type PlantLoad, powerParts, stepAtMost } from './power.ts';
 
 /** One run of the graph, as the engine's gate names it. */
 export type SimStep = { phase: 'prefill' | 'decode'; rows: number; position: number };
@@ -70,6 +70,8 @@ export function stepCost(
 /** An operating point of one phase, without noise. */
 export type PhasePoint = { threads: number; freqKhz: number; watts: number; tokensPerS: number };
 
+/** A calibration warms the chip. */
+const WARMED_BY_C = 10;
 /** Prompt tokens that points are stated at. */
 const TYPICAL_POSITION = 128;
 /** The longest prefill step that the governor may grant, ms. */
@@ -96,7 +98,11 @@ export function chunkRowsAt(
 export function phasePoints(
   parameters: PlantParameters,
   phase: 'prefill' | 'decode',
-  { temperatureC = REFERENCE_C, model = ERNIE_INT8, position = TYPICAL_POSITION } = {},
+  {
+    temperatureC = parameters.referenceC + WARMED_BY_C,
+    model = ERNIE_INT8,
+    position = TYPICAL_POSITION,
+  } = {},
 ): PhasePoint[] {
   const points: PhasePoint[] = [];
   for (let threads = 1; threads <= parameters.cores; threads += 1) {
