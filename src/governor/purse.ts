@@ -3,10 +3,11 @@ import type { GovernorSettings } from './types.ts';
 import { EnergyWindow } from './windows.ts';
 
 /**
- * A stretch of measuring is a few seconds and a few per cent unsure; in windows of that length its
- * corrections would be noise. There the learnt watts have to do.
+ * A stretch of measuring is a few seconds long and a few per cent unsure. What it finds is settled in
+ * full with the windows that average many of them, half with the bucket, and not at all with short
+ * windows, where it would be noise; the learnt watts see to those.
  */
-const CORRECTED_S = 8;
+const CORRECTED = { leastWindowS: 20, ofBucket: 0.5 };
 
 /** The watts that steps may draw above idle. */
 export type Allowance = {
@@ -80,7 +81,9 @@ export class Purse {
   }
 
   earliest(joules: number, durationMs: number, nowMs: number): number {
-    let at = this.#bucket.earliest(joules, nowMs);
+    // What flows in while the step runs pays for it as well, so that the balance is never below zero.
+    const inflowJ = (this.#bucket.rateW * durationMs) / 1000;
+    let at = this.#bucket.earliest(Math.max(0, joules - inflowJ), nowMs);
     for (const window of this.#windows) {
       at = Math.max(at, window.earliest(joules, durationMs, nowMs));
     }
@@ -99,8 +102,8 @@ export class Purse {
 
   /** Measuring showed that a stretch cost so much more (negative: less) than was booked. */
   correct(extraJ: number, fromMs: number, toMs: number): void {
-    this.#bucket.settle(extraJ);
-    this.#record(extraJ, fromMs, toMs, CORRECTED_S);
+    this.#bucket.settle(extraJ * CORRECTED.ofBucket);
+    this.#record(extraJ, fromMs, toMs, CORRECTED.leastWindowS);
   }
 
   #record(joules: number, fromMs: number, toMs: number, leastS = 0): void {

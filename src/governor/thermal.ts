@@ -3,7 +3,7 @@ import type { BoardSample } from '../protocol/index.ts';
 /** Below the limit by this much, temperature asks for nothing. */
 const BAND_C = 8;
 /** Control aims a little below the limit, so that lag does not carry it over. */
-const AIM_C = 1.5;
+const AIM_C = 0.5;
 /** `hot` ends so far below the limit. */
 const HYSTERESIS_C = 5;
 /** The integral moves only this near to the aim. */
