@@ -1,11 +1,13 @@
-import type { BoardSample, EnergyShare, OperatingPoint, Reading } from '../protocol/index.ts';
+import type { BoardSample, EnergyShare, Reading } from '../protocol/index.ts';
 import { collectConditions, type Obstacle } from './conditions.ts';
+import { CpuSurplus } from './cpu-surplus.ts';
 import { DailyEnergy } from './daily.ts';
 import { Means } from './means.ts';
 import { PowerMeter } from './meter.ts';
 import { Planner } from './planner.ts';
 import { type Allowance, Purse } from './purse.ts';
 import { packState, unpackState } from './saved-state.ts';
+import { believableJ, type RunningStep } from './running-step.ts';
 import { powerKey, StepModel, type Work } from './step-model.ts';
 import { type Stretch, Stretches } from './stretch.ts';
 import { ThermalLimiter } from './thermal.ts';
@@ -16,7 +18,7 @@ import type { Decision, GovernorState, GovernorStep, Grant, Law, LawOptions } fr
 const BLIND_GUARD = { never: 0.12, lost: 0.15 };
 const GUARD = { base: 0.006, perSigma: 0.4, most: 0.1 };
 /** In a second nothing can be made good: there the whole of the uncertainty is kept away from. */
-const STRICT_GUARD = { base: 0.012, perSigma: 1, most: 0.15 };
+const STRICT_GUARD = { base: 0.01, perSigma: 0.8, most: 0.15 };
 /** The part of the budget that nothing may use: rounding, timers, the moment between two samples. */
 const MARGIN = 0.007;
 /**
@@ -30,25 +32,13 @@ const IDLE_AFTER_MS = 4000;
 const LONGEST_WAIT_MS = 1000;
 /** Work counts as paced when a step had to wait within this time. */
 const PACED_FOR_MS = 2000;
-/** A step that took more than this many times its expected energy is not believed to be all work. */
-const DEAREST_STEP = 12;
+/** The trim goes by a mean over this time. */
+const MEAN_MS = 10_000;
 /** Smoothing of what the model thinks the work draws; about a sensor's lag. */
 const EXPECTED_SETTLE_MS = 1000;
 
 /** The step that rates are stated for. */
 const TYPICAL: GovernorStep = { phase: 'decode', rows: 1, position: 256 };
-
-type RunningStep = {
-  point: OperatingPoint;
-  step: Work;
-  startMs: number;
-  debitedJ: number;
-  watts: number;
-  key: string;
-  /** Up to here its energy went into the present stretch. */
-  accountedMs: number;
-  accountedJ: number;
-};
 
 /** See `Law` for what it promises. */
 export function createLaw(options: LawOptions): Law {
@@ -64,6 +54,7 @@ export function createLaw(options: LawOptions): Law {
   const trim = new Trim(saved?.trim);
   const stretches = new Stretches();
   const means = new Means();
+  const surplus = new CpuSurplus();
   const planner = new Planner(board, steps, settings.budgetW);
 
   let running: RunningStep | undefined;
@@ -78,6 +69,8 @@ export function createLaw(options: LawOptions): Law {
   /** Measured energy that no step has been given its share of yet. */
   let unsharedJ = 0;
   let dearest = 0;
+  /** Until then the 10 s mean still tells of another budget. */
+  let trimFromMs = now + MEAN_MS;
   let allowance = allow();
   const purse = new Purse(settings, allowance, now);
 
@@ -128,10 +121,9 @@ export function createLaw(options: LawOptions): Law {
     const { hold, share } = thermal.view(now);
     if (hold !== null) return hold;
     if (share <= 0) return 'too_hot';
-    const joules =
-      dearest > 0
-        ? dearest
-        : steps.joules(planner.point, { phase: 'decode', rows: 1, position: 0 });
+    // What was asked for last, as long as anybody asks.
+    const asking = running !== undefined || now - Math.max(lastWaitMs, lastWorkMs) < IDLE_AFTER_MS;
+    const joules = asking && dearest > 0 ? dearest : steps.joules(planner.point, TYPICAL);
     return joules > purse.mostJ ? 'below_step' : null;
   }
 
@@ -145,9 +137,7 @@ export function createLaw(options: LawOptions): Law {
   }
 
   /** Energy of the running step if it has been at work until now. */
-  function spentJ({ watts, startMs, debitedJ }: RunningStep): number {
-    return Math.min((watts * (now - startMs)) / 1000, DEAREST_STEP * debitedJ);
-  }
+  const spentJ = (step: RunningStep): number => believableJ(step, step.watts, now - step.startMs);
 
   function finish(joules: number, fromMs: number): void {
     if (running === undefined) return;
@@ -155,7 +145,7 @@ export function createLaw(options: LawOptions): Law {
     purse.book(joules, running.debitedJ, fromMs, now);
     day.add(joules);
     lastWorkMs = now;
-    lastPhase = running.step.phase;
+    lastPhase = running.work.phase;
     running = undefined;
   }
 
@@ -191,6 +181,7 @@ export function createLaw(options: LawOptions): Law {
     const workW = meter.observe({ ...sample, atMs: now }, expectedW, idle);
     if (workW === null || elapsedMs > 3000) {
       stretches.drop();
+      addSurplus(sample);
     } else {
       const stretch = stretches.read(workW, meter.readAtMs);
       if (stretch !== null) learn(stretch);
@@ -200,13 +191,25 @@ export function createLaw(options: LawOptions): Law {
     trimBy(elapsedS);
   }
 
+  /** Without a sensor, CPU time that no step explains is booked as well. */
+  function addSurplus(sample: BoardSample): void {
+    const found = surplus.observe(sample);
+    const coreW = board.coreWatts(1, sample.freqKhz);
+    if (found === null || !(found.seconds > 0) || !Number.isFinite(coreW)) return;
+    const extraJ = found.seconds * coreW;
+    purse.correct(extraJ, found.fromMs, now);
+    day.add(extraJ);
+    bookedSinceSampleJ += extraJ;
+  }
+
   function trimBy(elapsedS: number): void {
     const { status } = meter.status(now);
     const { s10 } = means.read(now);
     const paced = now - lastWaitMs < PACED_FOR_MS && now - lastWorkMs < PACED_FOR_MS;
     const wantedW = workBudgetW() * (1 - 2 * MARGIN);
     const held = allowance.effectiveW < allowance.promisedW * EVEN;
-    if (status !== 'ok' || !paced || held || s10 === null || !(wantedW > 0)) return;
+    if (now < trimFromMs || status !== 'ok' || !paced || held || s10 === null || !(wantedW > 0))
+      return;
     const workW = settings.scope === 'above_idle' ? s10 : s10 - meter.idleW();
     trim.step((wantedW - workW) / wantedW, elapsedS, guard() / (1 - guard()));
   }
@@ -256,7 +259,7 @@ export function createLaw(options: LawOptions): Law {
       lastWorkMs = now;
       running = {
         point: planner.point,
-        step: work,
+        work,
         startMs: now,
         debitedJ,
         watts: steps.watts(planner.point, work),
@@ -272,12 +275,13 @@ export function createLaw(options: LawOptions): Law {
       const took = Number.isFinite(report.durationMs)
         ? Math.max(0, report.durationMs)
         : now - running.startMs;
-      const { point, step } = running;
+      const { point, work } = running;
       let drawnW = running.watts;
       // The clock changed under the step: neither its time nor its watts are those of one point.
-      if (point === planner.point) steps.learnSeconds(point, step, took / 1000);
-      else drawnW = Math.max(drawnW, steps.watts(planner.point, step));
-      const joules = Math.min((drawnW * took) / 1000, DEAREST_STEP * running.debitedJ);
+      if (point === planner.point) steps.learnSeconds(point, work, took / 1000);
+      else drawnW = Math.max(drawnW, steps.watts(planner.point, work));
+      const joules = believableJ(running, drawnW, took);
+      surplus.explain(point.threads, took / 1000);
       finish(joules, now - Math.min(took, now - running.startMs));
       // What measuring found later goes to the steps that follow, and no share is below zero.
       const extra = Math.min(joules, Math.max(-joules / 2, unsharedJ));
@@ -342,6 +346,9 @@ export function createLaw(options: LawOptions): Law {
     },
     update(next, nowMs) {
       tick(nowMs);
+      if (next.budgetW !== settings.budgetW || next.scope !== settings.scope) {
+        trimFromMs = now + MEAN_MS;
+      }
       settings = next;
       meter.update(next);
       thermal.setLimit(next.temperatureLimitC);

@@ -6,14 +6,16 @@ import type { GovernorBoard, GovernorStep } from './types.ts';
 /** The clock is changed at most so often. */
 const CLOCK_DWELL_MS = 2000;
 /** Threads cost a new start of the session: seldom, and only for a clear gain. */
-const THREADS = { dwellMs: 60_000, gain: 1.1 };
+const THREADS = { dwellMs: 60_000, gain: 1.05 };
+/** Time in which the mix of prefill and decoding is forgotten. */
+const MIX_MEMORY_MS = 120_000;
 /** A change of point has to be worth it. */
 const WORTH = 1.02;
 /**
- * A prefill chunk may take so long, and so much of a second's budget. Where reading the weights for a
+ * A prefill chunk may take so long (a little less than is promised, for chunks late in a long prompt), and so much of a second's budget. Where reading the weights for a
  * single row takes longer already, rows that hide behind that reading are as good as free.
  */
-const CHUNK = { seconds: 0.3, budgetS: 0.3, mostRows: 128, hidden: 1.25 };
+const CHUNK = { seconds: 0.28, budgetS: 0.3, mostRows: 128, hidden: 1.25 };
 /** At this share of the bucket mixing goes up to the higher point, at this down again. */
 const MIX = { up: 0.6, down: 0.2 };
 
@@ -38,12 +40,15 @@ export class Planner {
   /** Set when the board does not let itself be clocked. */
   #clockFixed = false;
   #chunkRows: number = CHUNK.mostRows;
+  /** Share of the working time that goes into prefill. */
+  #prefillShare = 0;
+  #plannedAtMs: number | undefined;
 
   constructor(board: GovernorBoard, model: StepModel, budgetW: number) {
     this.#points = usablePoints(board);
     this.#model = model;
     this.#point = this.#points[0] as OperatingPoint;
-    this.#threads = this.#bestThreads('decode', budgetW).threads;
+    this.#threads = this.#best(this.#points, 'decode', budgetW).threads;
     this.#point = this.#best(this.#reachable(), 'decode', budgetW);
     this.#chunkRows = this.#rows(budgetW, Infinity);
   }
@@ -81,15 +86,16 @@ export class Planner {
   ): void {
     const { phase, budgetW, filled, working } = input;
     this.#chunkRows = this.#rows(budgetW, this.#chunkRows);
+    if (working && this.#plannedAtMs !== undefined) {
+      const weight = Math.min(1, Math.max(0, nowMs - this.#plannedAtMs) / MIX_MEMORY_MS);
+      this.#prefillShare += ((phase === 'prefill' ? 1 : 0) - this.#prefillShare) * weight;
+    }
+    this.#plannedAtMs = nowMs;
     if (!(budgetW > 0)) return;
     if (nowMs - this.#threadsSinceMs >= THREADS.dwellMs) {
-      const better = this.#bestThreads('decode', budgetW);
-      const now = this.#value(
-        this.#points.filter((p) => p.threads === this.#threads),
-        budgetW,
-      );
-      if (better.threads !== this.#threads && better.value > now * THREADS.gain) {
-        this.#threads = better.threads;
+      const better = this.#threadsForMix(budgetW);
+      if (better !== this.#threads && this.#slowdown(better, budgetW) * THREADS.gain < 1) {
+        this.#threads = better;
       }
       this.#threadsSinceMs = nowMs;
     }
@@ -157,22 +163,32 @@ export class Planner {
     return best;
   }
 
-  #value(points: readonly OperatingPoint[], budgetW: number): number {
-    return Math.max(
-      0,
-      ...points.map((point) => stepsPerSecond(this.#candidate(point, 'decode'), budgetW)),
-    );
+  #rate(threads: number, phase: GovernorStep['phase'], budgetW: number): number {
+    let best = 0;
+    for (const point of this.#points) {
+      if (point.threads !== threads) continue;
+      best = Math.max(best, stepsPerSecond(this.#candidate(point, phase), budgetW));
+    }
+    return best;
   }
 
-  #bestThreads(phase: GovernorStep['phase'], budgetW: number): { threads: number; value: number } {
-    const { threads } = this.#best(this.#points, phase, budgetW);
-    return {
-      threads,
-      value: this.#value(
-        this.#points.filter((p) => p.threads === threads),
-        budgetW,
-      ),
-    };
+  /** How long the present mix of work would take with other threads, as a multiple of now. */
+  #slowdown(threads: number, budgetW: number): number {
+    const take = (phase: GovernorStep['phase'], share: number) =>
+      share <= 0
+        ? 0
+        : (share * this.#rate(this.#threads, phase, budgetW)) /
+          Math.max(1e-9, this.#rate(threads, phase, budgetW));
+    return take('prefill', this.#prefillShare) + take('decode', 1 - this.#prefillShare);
+  }
+
+  #threadsForMix(budgetW: number): number {
+    let best = { threads: this.#threads, takes: 1 };
+    for (const threads of new Set(this.#points.map((point) => point.threads))) {
+      const takes = this.#slowdown(threads, budgetW);
+      if (takes < best.takes) best = { threads, takes };
+    }
+    return best.threads;
   }
 
   /** Down at once when chunks turn out too dear; up only when twice the rows clearly fit. */
