@@ -11,6 +11,11 @@ const SPAN_MS = 2000;
 export class CpuSurplus {
   #since: { atMs: number; cpuS: number } | undefined;
   #explainedS = 0;
+  readonly #cores: number;
+
+  constructor(cores: number) {
+    this.#cores = cores;
+  }
 
   /** A step kept so many threads busy for so long. */
   explain(threads: number, seconds: number): void {
@@ -32,7 +37,8 @@ export class CpuSurplus {
     if (elapsedS * 1000 < SPAN_MS) return null;
     const used = treeCpuS - since.cpuS;
     const tolerated = this.#explainedS * (1 + TOLERATED.share) + elapsedS * TOLERATED.cores;
-    const seconds = Math.max(0, used - tolerated);
+    // More than all cores can do is a fault of whoever counts.
+    const seconds = Math.min(Math.max(0, used - tolerated), elapsedS * this.#cores);
     this.#begin(atMs, treeCpuS);
     return { seconds, fromMs: since.atMs };
   }

@@ -54,7 +54,7 @@ export function createLaw(options: LawOptions): Law {
   const trim = new Trim(saved?.trim);
   const stretches = new Stretches();
   const means = new Means();
-  const surplus = new CpuSurplus();
+  const surplus = new CpuSurplus(board.cores);
   const planner = new Planner(board, steps, settings.budgetW);
 
   let running: RunningStep | undefined;

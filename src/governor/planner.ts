@@ -16,6 +16,8 @@ const WORTH = 1.02;
  * single row takes longer already, rows that hide behind that reading are as good as free.
  */
 const CHUNK = { seconds: 0.28, budgetS: 0.3, mostRows: 128, hidden: 1.25 };
+/** Few sizes, so that each is soon known; steps of a third to a half, so that little is left unused. */
+const ROWS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] as const;
 /** At this share of the bucket mixing goes up to the higher point, at this down again. */
 const MIX = { up: 0.6, down: 0.2 };
 
@@ -104,6 +106,7 @@ export class Planner {
     if (next === this.#point) return;
     this.#point = next;
     this.#clockSinceMs = nowMs;
+    this.#chunkRows = this.#rows(budgetW, this.#chunkRows);
   }
 
   #next(
@@ -191,7 +194,7 @@ export class Planner {
     return best.threads;
   }
 
-  /** Down at once when chunks turn out too dear; up only when twice the rows clearly fit. */
+  /** Down at once when chunks turn out too dear; up only when the next size clearly fits. */
   #rows(budgetW: number, present: number): number {
     const chunk = (rows: number): GovernorStep => ({ phase: 'prefill', rows, position: 256 });
     const seconds = (rows: number) => this.#model.seconds(this.#point, chunk(rows));
@@ -200,10 +203,11 @@ export class Planner {
     const mostJ = Math.max(CHUNK.budgetS * budgetW, joules(1) * CHUNK.hidden);
     const fits = (rows: number, slack: number) =>
       seconds(rows) <= mostS * slack && joules(rows) <= mostJ * slack;
-    let rows = Math.min(present, CHUNK.mostRows);
-    while (rows > 1 && !fits(rows, 1)) rows /= 2;
-    while (rows < CHUNK.mostRows && fits(rows * 2, 0.8)) rows *= 2;
-    return rows;
+    let place = ROWS.findLastIndex((rows) => rows <= present);
+    const rowsAt = (index: number) => ROWS[index] as number;
+    while (place > 0 && !fits(rowsAt(place), 1)) place -= 1;
+    while (place + 1 < ROWS.length && fits(rowsAt(place + 1), 0.92)) place += 1;
+    return rowsAt(place);
   }
 }
 

@@ -77,7 +77,7 @@ export type Decision = {
   pausedBy: 'power' | 'thermal' | null;
   point: OperatingPoint | null;
   order: ActuatorOrder;
-  /** Rows of a prefill chunk, a power of two, so that one chunk is a short and cheap step on this board. */
+  /** Rows of a prefill chunk, at most 128, so that one chunk is a short and cheap step on this board. */
   chunkRows: number;
   /** What steps may draw above idle at present, watts: the budget in its scope less idle, guard and limits. */
   effectiveBudgetW: number;
