@@ -3,6 +3,14 @@
  * /proc. Promises: nothing here throws because a board is odd, no process is started for a reading,
  * and a missing reading is a reason, never a number. Device profiles bring what the kernel cannot tell.
  */
+export {
+  type ActuatorOptions,
+  type ActuatorResult,
+  type Actuators,
+  openActuators,
+  restoreAfterCrash,
+} from './actuators.ts';
+export { type BoardSensors, openSensors, type SensorFact } from './board-sensors.ts';
 export { type Board, detectBoard } from './board.ts';
 export { createHostFacts } from './host-facts.ts';
 export {

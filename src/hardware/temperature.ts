@@ -34,31 +34,55 @@ function readZone(folder: string, zone: Zone): Reading<'c'> {
   return { ok: true, value, unit: 'c', ageMs: 0, quality: 'measured', source: zone.type };
 }
 
+/** No board has more; a hostile tree may. */
+const MOST_ZONES = 64;
+
+/** A type is a word or two; what is longer or odd is no name that anybody could configure. */
+const ZONE_TYPE = /^[\w .-]{1,40}$/;
+
 /**
- * Temperature of the SoC in °C: the hottest of its thermal zones under
- * `class/thermal/thermal_zone*`. `zoneTypes` names the zones (device profile); empty guesses them by
- * type. Never throws.
+ * The SoC's thermal zones under `class/thermal/thermal_zone*`, found once and then only read.
+ * `zoneTypes` names them (device profile); empty, or where the board has none of these, they are
+ * guessed by type. Never throws.
  */
-export function readSocTemperature(
+export function createSocTemperature(sysfsRoot: string, zoneTypes: readonly string[] = []) {
+  const folder = join(sysfsRoot, 'class', 'thermal');
+  let chosen: Zone[] = [];
+  let nothing = 'no thermal zone found';
+
+  function discover(): void {
+    const zones = listFolder(folder)
+      .filter((name) => name.startsWith('thermal_zone'))
+      .slice(0, MOST_ZONES)
+      .map((name) => ({ name, type: attributeOr(join(folder, name, 'type'), '') }))
+      .filter((zone) => ZONE_TYPE.test(zone.type));
+    const found = socZones(zones, zoneTypes);
+    // A zone once chosen stays: one that is gone is a missing reading, not a board without it.
+    if (found.length === 0 && chosen.length > 0) return;
+    chosen = found;
+    nothing =
+      zones.length === 0
+        ? 'no thermal zone found'
+        : `no thermal zone of the SoC among ${zones.map((zone) => zone.type).join(', ')}`;
+  }
+
+  function read(): Reading<'c'> {
+    let hottest: Reading<'c'> | undefined;
+    const reasons: string[] = [];
+    for (const zone of chosen) {
+      const reading = readZone(folder, zone);
+      if (!reading.ok) reasons.push(reading.reason);
+      else if (hottest?.ok !== true || reading.value > hottest.value) hottest = reading;
+    }
+    return hottest ?? { ok: false, reason: reasons.join('; ') || nothing };
+  }
+
+  discover();
+  return { discover, read, zones: (): readonly string[] => chosen.map((zone) => zone.type) };
+}
+
+/** Temperature of the SoC in °C, once: the hottest of its zones. */
+export const readSocTemperature = (
   sysfsRoot: string,
   zoneTypes: readonly string[] = [],
-): Reading<'c'> {
-  const folder = join(sysfsRoot, 'class', 'thermal');
-  const zones = listFolder(folder)
-    .filter((name) => name.startsWith('thermal_zone'))
-    .map((name) => ({ name, type: attributeOr(join(folder, name, 'type'), '') }));
-  if (zones.length === 0) return { ok: false, reason: 'no thermal zone found' };
-  const chosen = socZones(zones, zoneTypes);
-  if (chosen.length === 0) {
-    const found = zones.map((zone) => zone.type).join(', ');
-    return { ok: false, reason: `no thermal zone of the SoC among ${found}` };
-  }
-  let hottest: Reading<'c'> | undefined;
-  const reasons: string[] = [];
-  for (const zone of chosen) {
-    const reading = readZone(folder, zone);
-    if (!reading.ok) reasons.push(reading.reason);
-    else if (hottest?.ok !== true || reading.value > hottest.value) hottest = reading;
-  }
-  return hottest ?? { ok: false, reason: reasons.join('; ') };
-}
+): Reading<'c'> => createSocTemperature(sysfsRoot, zoneTypes).read();

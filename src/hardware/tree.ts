@@ -1,8 +1,14 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readSync } from 'node:fs';
 import { isErrno } from '../core/index.ts';
 
 /** Kernel attributes fit into one page; a larger file is none of them. */
 const LARGEST_ATTRIBUTE_BYTES = 4096;
+
+/** Opening never waits: without this a FIFO in a prepared tree would hold up the process. */
+const READ_WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** One for all readings: they are synchronous, so no two are ever under way. */
+const page = Buffer.alloc(LARGEST_ATTRIBUTE_BYTES);
 
 export type FileText = { ok: true; text: string } | { ok: false; reason: string };
 
@@ -15,10 +21,9 @@ function whyNot(path: string, error: unknown): string {
 /** Reads a kernel attribute, or a file that plays one; never throws. At most `maxBytes` are read. */
 export function readAttribute(path: string, maxBytes = LARGEST_ATTRIBUTE_BYTES): FileText {
   try {
-    // Without O_NONBLOCK a FIFO in a prepared tree would hold up the process.
-    const descriptor = openSync(path, 0o4000);
+    const descriptor = openSync(path, READ_WITHOUT_WAITING);
     try {
-      const bytes = Buffer.alloc(maxBytes);
+      const bytes = maxBytes <= page.length ? page : Buffer.alloc(maxBytes);
       const length = readSync(descriptor, bytes, 0, maxBytes, null);
       return { ok: true, text: bytes.toString('utf8', 0, length) };
     } finally {
