@@ -2,6 +2,7 @@ import type { BoardSample, EnergyShare, Reading } from '../protocol/index.ts';
 import { collectConditions, type Obstacle } from './conditions.ts';
 import { CpuSurplus } from './cpu-surplus.ts';
 import { DailyEnergy } from './daily.ts';
+import { EVEN, guardsOf, MARGIN } from './guards.ts';
 import { Means } from './means.ts';
 import { PowerMeter } from './meter.ts';
 import { Planner } from './planner.ts';
@@ -14,18 +15,6 @@ import { ThermalLimiter } from './thermal.ts';
 import { Trim } from './trim.ts';
 import type { Decision, GovernorState, GovernorStep, Grant, Law, LawOptions } from './types.ts';
 
-/** Without a sensor the model may be this far off; when one was there and fails, a little more. */
-const BLIND_GUARD = { never: 0.12, lost: 0.15 };
-const GUARD = { base: 0.006, perSigma: 0.4, most: 0.1 };
-/** In a second nothing can be made good: there the whole of the uncertainty is kept away from. */
-const STRICT_GUARD = { base: 0.01, perSigma: 0.8, most: 0.15 };
-/** The part of the budget that nothing may use: rounding, timers, the moment between two samples. */
-const MARGIN = 0.007;
-/**
- * The bucket fills a little more slowly than the longest window allows, so that it, which paces evenly,
- * is what holds work back, and not the window, which grants in lumps.
- */
-const EVEN = 0.992;
 /** Idle is believed only after so long without a step. */
 const IDLE_AFTER_MS = 4000;
 /** Nobody is told to wait longer than this without asking again: limits change. */
@@ -84,12 +73,6 @@ export function createLaw(options: LawOptions): Law {
     now = Math.max(now, Number.isFinite(nowMs) ? nowMs : now);
   }
 
-  function guard({ base, perSigma, most } = GUARD): number {
-    const { status, everRead } = meter.status(now);
-    if (status !== 'ok') return everRead ? BLIND_GUARD.lost : BLIND_GUARD.never;
-    return Math.min(most, base + perSigma * steps.sigma(planner.point, phase));
-  }
-
   /** Work's part of the budget, before guards. */
   function workBudgetW(): number {
     const idleW = settings.scope === 'above_idle' ? 0 : meter.idleW();
@@ -98,12 +81,13 @@ export function createLaw(options: LawOptions): Law {
 
   function allow(): Allowance {
     const budgetW = workBudgetW();
-    const promisedW = Math.min(budgetW * (1 - MARGIN), budgetW * (1 - guard()) * (1 + trim.value));
+    const guard = guardsOf(meter.status(now), steps.sigma(planner.point, phase));
+    const promisedW = budgetW * Math.min(1 - MARGIN, (1 - guard.even) * (1 + trim.value));
     const { share, hold } = thermal.view(now);
     const spent = day.leftJ(now) <= 0;
     return {
       promisedW,
-      strictW: budgetW * (1 - guard(STRICT_GUARD)),
+      strictW: budgetW * (1 - guard.strict),
       effectiveW: hold !== null || spent ? 0 : Math.min(promisedW * EVEN, budgetW * share),
       idleW: settings.scope === 'above_idle' ? 0 : meter.idleW(),
     };
@@ -111,8 +95,7 @@ export function createLaw(options: LawOptions): Law {
 
   function refresh(): void {
     allowance = allow();
-    const spare = planner.mixing ? allowance.effectiveW : 0;
-    purse.allow(allowance, now, spare);
+    purse.allow(allowance, now, planner.mixing ? allowance.effectiveW : 0);
   }
 
   function obstacle(): Obstacle | null {
@@ -211,7 +194,8 @@ export function createLaw(options: LawOptions): Law {
     if (now < trimFromMs || status !== 'ok' || !paced || held || s10 === null || !(wantedW > 0))
       return;
     const workW = settings.scope === 'above_idle' ? s10 : s10 - meter.idleW();
-    trim.step((wantedW - workW) / wantedW, elapsedS, guard() / (1 - guard()));
+    const { even } = guardsOf(meter.status(now), steps.sigma(planner.point, phase));
+    trim.step((wantedW - workW) / wantedW, elapsedS, even / (1 - even));
   }
 
   function readWatts(): Reading<'w'> {
