@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { attributeOr, readAttribute } from '../tree.ts';
+import { attributeOr, listFolder, readAttribute } from '../tree.ts';
 import { chipChanged, findChips, type HwmonChip } from './hwmon.ts';
 import type { Vcgencmd } from './vcgencmd.ts';
 import { type Bounds, readWhole } from './whole-number.ts';
@@ -25,6 +25,8 @@ const PI_SINCE_BOOT_SHIFT = 16;
 const PI_BITS = 0xf000f;
 
 const PI_FILE = join('devices', 'platform', 'soc', 'soc:firmware', 'get_throttled');
+/** On the Pi 5 the device carries the address of its bus in its name: found by its driver. */
+const PI_DRIVER = join('bus', 'platform', 'drivers', 'raspberrypi-firmware');
 const OLDEST_ANSWER_MS = 6_000;
 
 const ALARM: Bounds = { lowest: 0, highest: 1, unit: '' };
@@ -46,6 +48,16 @@ function countBits(bits: number): number {
   return count;
 }
 
+/** The firmware's attribute; undefined where the board has none. */
+function findPiFile(sysfsRoot: string): string | undefined {
+  const driver = join(sysfsRoot, PI_DRIVER);
+  const devices = listFolder(driver).filter((name) => name.includes('firmware'));
+  return [
+    join(sysfsRoot, PI_FILE),
+    ...devices.slice(0, 4).map((name) => join(driver, name, 'get_throttled')),
+  ].find((file) => attributeOr(file, null) !== null);
+}
+
 type Counter = { chip: HwmonChip; path: string; name: string; last: number | null };
 
 /**
@@ -55,15 +67,14 @@ type Counter = { chip: HwmonChip; path: string; name: string; last: number | nul
  */
 export function createThrottling(options: { sysfsRoot: string; vcgencmd: Vcgencmd | null }) {
   const { sysfsRoot, vcgencmd } = options;
-  const file = join(sysfsRoot, PI_FILE);
-  let fileFound = false;
+  let file: string | undefined;
   let asked: (() => ReturnType<ReturnType<Vcgencmd['watch']>>) | undefined;
   let voltageChip: HwmonChip | undefined;
   let counters: Counter[] = [];
   let sinceBoot: number | null = null;
 
   function piBits(atMs: number): number | null {
-    if (fileFound) {
+    if (file !== undefined) {
       const read = readAttribute(file);
       return read.ok ? parseThrottled(read.text) : null;
     }
@@ -104,8 +115,9 @@ export function createThrottling(options: { sysfsRoot: string; vcgencmd: Vcgencm
   return {
     look,
     discover() {
-      fileFound = attributeOr(file, null) !== null;
-      if (!fileFound && vcgencmd !== null && asked === undefined) {
+      // Once found it stays: a file that is gone for a while is not asked of the tool instead.
+      file = findPiFile(sysfsRoot) ?? file;
+      if (file === undefined && vcgencmd !== null && asked === undefined) {
         asked = vcgencmd.watch('get_throttled', 2_000);
       }
       [voltageChip] = findChips(sysfsRoot, ['rpi_volt']);
@@ -121,8 +133,8 @@ export function createThrottling(options: { sysfsRoot: string; vcgencmd: Vcgencm
     /** Names and places of what was found, for people. */
     found(): { kind: string; where: string }[] {
       return [
-        ...(fileFound ? [{ kind: 'pi-throttled', where: file }] : []),
-        ...(!fileFound && asked !== undefined
+        ...(file === undefined ? [] : [{ kind: 'pi-throttled', where: file }]),
+        ...(file === undefined && asked !== undefined
           ? [{ kind: 'pi-throttled', where: 'vcgencmd get_throttled' }]
           : []),
         ...(voltageChip === undefined ? [] : [{ kind: 'rpi_volt', where: voltageChip.folder }]),
