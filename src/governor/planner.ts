@@ -45,11 +45,14 @@ export class Planner {
   /** Share of the working time that goes into prefill. */
   #prefillShare = 0;
   #plannedAtMs: number | undefined;
+  /** The slower one of the two points that are mixed. */
+  #lowPoint: OperatingPoint;
 
   constructor(board: GovernorBoard, model: StepModel, budgetW: number) {
     this.#points = usablePoints(board);
     this.#model = model;
     this.#point = this.#points[0] as OperatingPoint;
+    this.#lowPoint = this.#point;
     this.#threads = this.#best(this.#points, 'decode', budgetW).threads;
     this.#point = this.#best(this.#reachable(), 'decode', budgetW);
     this.#chunkRows = this.#rows(budgetW, Infinity);
@@ -124,6 +127,7 @@ export class Planner {
     const bought = stepsPerSecond(this.#candidate(single, phase), budgetW);
     const share = (budgetW - low.watts) / Math.max(1e-9, high.watts - low.watts);
     const mixed = (1 - share) / low.stepS + share / high.stepS;
+    this.#lowPoint = low.watts > 0 ? low.point : this.#point;
     this.#mixing = low.watts > 0 && high !== low && mixed > bought * WORTH && working;
     if (this.#mixing) {
       if (this.#point === high.point) return filled < MIX.down ? low.point : high.point;
@@ -197,7 +201,9 @@ export class Planner {
   /** Down at once when chunks turn out too dear; up only when the next size clearly fits. */
   #rows(budgetW: number, present: number): number {
     const chunk = (rows: number): GovernorStep => ({ phase: 'prefill', rows, position: 256 });
-    const seconds = (rows: number) => this.#model.seconds(this.#point, chunk(rows));
+    // While mixing, the clock may fall to the lower point in the middle of a chunk.
+    const slowest = this.#mixing ? this.#lowPoint : this.#point;
+    const seconds = (rows: number) => this.#model.seconds(slowest, chunk(rows));
     const joules = (rows: number) => this.#model.joules(this.#point, chunk(rows));
     const mostS = Math.max(CHUNK.seconds, seconds(1) * CHUNK.hidden);
     const mostJ = Math.max(CHUNK.budgetS * budgetW, joules(1) * CHUNK.hidden);
