@@ -4,7 +4,7 @@
  * `bench/scenarios/` in virtual time, prints the figures with PASS or FAIL, and exits 1 on a FAIL.
  * All boards here are simulated from their device profiles: none of this was measured on hardware.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createGovernorPacer } from '../src/cli/governor-pacer.ts';
@@ -17,6 +17,7 @@ import {
   readScenario,
   runClosedLoop,
 } from '../src/hardware/sim/index.ts';
+import { drawRun } from './governor/chart.ts';
 import { judge, type Verdict } from './governor/judge.ts';
 import { baselineTable, figureTable } from './governor/tables.ts';
 
@@ -42,6 +43,12 @@ if (scenarios.length === 0) {
   process.exit(2);
 }
 
+/** One run is drawn: of the first board, the named scenario or the budget's steps. */
+const charted =
+  values.svg === undefined
+    ? undefined
+    : (scenarios.find(({ name }) => name === (values.scenario ?? 'budget-steps')) ?? scenarios[0]);
+
 const say = (text: string) => values.json || process.stdout.write(`${text}\n`);
 const results: {
   figures: Figures;
@@ -56,6 +63,8 @@ for (const board of boards) {
   for (const scenario of scenarios) {
     const recording = runClosedLoop(scenario, parameters, points, createGovernorPacer);
     const figures = figuresOf(recording);
+    if (board === boards[0] && scenario === charted)
+      writeFileSync(values.svg ?? '', drawRun(recording));
     const verdicts = judge(figures, scenario, parameters);
     const others: Record<string, Figures> = {};
     for (const [name, factory] of Object.entries(baselines)) {
