@@ -14,8 +14,8 @@ export {
   runClosedLoop,
 } from './closed-loop.ts';
 export { budgetSeries, type Figures, figuresOf, POWER_WINDOWS } from './figures.ts';
-export { type PlantParameters, plantParametersFrom } from './parameters.ts';
+export type { PlantParameters } from './parameters.ts';
 export { profileNamed, type SimulatedBoard, startSimulatedBoard } from './live.ts';
-export { createPlant, type Plant } from './plant.ts';
-export { parseScenario, readScenario, type Scenario, valueAt } from './scenario.ts';
+export type { Plant } from './plant.ts';
+export { parseScenario, readScenario, type Scenario } from './scenario.ts';
 export { calibratedPoints, ERNIE_INT8 } from './virtual-engine.ts';
