@@ -104,6 +104,14 @@ function readRecord(stateFolder: string): ClockRecord | null {
   }
 }
 
+function forget(stateFolder: string, logger: Logger): void {
+  try {
+    rmSync(recordPath(stateFolder), { force: true });
+  } catch (error) {
+    logger.warn({ why: String(error) }, 'the record of found clocks could not be removed');
+  }
+}
+
 /**
  * Puts clocks back that a daemon which was killed left bounded; returns the policies that it
  * restored. Nothing is touched after a reboot (the kernel has set its own), on another board, or where
@@ -128,7 +136,7 @@ export function restoreAfterCrash(options: ActuatorOptions): string[] {
     }
     if (restored.length > 0) logger.info({ policies: restored }, 'clocks of a killed run put back');
   }
-  rmSync(recordPath(stateFolder), { force: true });
+  forget(stateFolder, logger);
   return restored;
 }
 
@@ -257,7 +265,7 @@ export function openActuators(options: ActuatorOptions): Actuators {
         }
       }
       // With a clock still bounded, the next start tries again.
-      if (recorded && left === 0) rmSync(recordPath(stateFolder), { force: true });
+      if (recorded && left === 0) forget(stateFolder, logger);
     },
   };
 }
