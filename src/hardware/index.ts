@@ -8,7 +8,6 @@ export {
   type ActuatorResult,
   type Actuators,
   openActuators,
-  restoreAfterCrash,
 } from './actuators.ts';
 export { type BoardSensors, openSensors, type SensorFact } from './board-sensors.ts';
 export { type Board, detectBoard } from './board.ts';

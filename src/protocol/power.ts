@@ -16,7 +16,10 @@ export type PowerScope = 'above_idle' | 'rail' | 'board';
 export type BoardSample = {
   /** Monotonic milliseconds at which it was taken. */
   atMs: number;
-  /** All that the board draws, watts; a sensor that sees only some rails gives no board power. */
+  /**
+   * All that the board draws, watts, or all that its sensor sees of it where idle power is known in the
+   * same terms (Pi 5: the sum of its power chip's rails); `source` says which. Single rails are none.
+   */
   boardW: Reading<'w'>;
   /** Power of each named rail, watts. */
   railsW: Record<string, Reading<'w'>>;
