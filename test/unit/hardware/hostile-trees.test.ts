@@ -38,7 +38,7 @@ beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'twowatt-hostile-'));
   // One that nobody writes: opening it without O_NONBLOCK waits for ever.
   fifo = join(root, 'fifo');
-  execFileSync('mkfifo', [fifo]);
+  execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', fifo]);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
