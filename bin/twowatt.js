@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -16,6 +17,14 @@ if (recentEnough) {
       'twowatt: not built yet; run `npm ci` (or `npm run build`) in the checkout first',
     );
     process.exit(1);
+  }
+  if (process.argv[2] === 'run') {
+    // The daemon moves messages; the model runs in the engine process. Without the optimising
+    // compilers and with a small young generation it keeps 79 MB resident instead of 100, measured
+    // idle on x64. The flags hold from here on, which is before anything of size is loaded.
+    const flags =
+      '--no-opt --no-maglev --max-lazy --max-semi-space-size=1 --semi-space-growth-factor=1';
+    for (const flag of flags.split(' ')) setFlagsFromString(flag);
   }
   await import(pathToFileURL(built).href);
 } else {

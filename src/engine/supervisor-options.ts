@@ -21,7 +21,7 @@ export type EngineSupervisorOptions = {
   closeTimeoutMs?: number;
   /** Waits between restarts. Default 0.25 s to 30 s. */
   backoff?: Backoff;
-  /** Node options of the engine process. Default: a small young generation, 7 MB less and no slower. */
+  /** Node options of the engine process. Default: small, see DEFAULTS. */
   execArgv?: string[];
   /** Jitter of the backoff, [0, 1). */
   random?: () => number;
@@ -32,5 +32,7 @@ export const DEFAULTS = {
   loadTimeoutMs: 300_000,
   closeTimeoutMs: 5_000,
   backoff: { shortestMs: 250, longestMs: 30_000 } satisfies Backoff,
-  execArgv: ['--max-semi-space-size=1'],
+  // A small young generation and only the middle compiler: 12 MB less resident; the scan over a
+  // vocabulary of 103,424 takes 0.41 instead of 0.33 ms (x64).
+  execArgv: ['--max-semi-space-size=1', '--no-opt'],
 };

@@ -1,12 +1,13 @@
 import module from 'node:module';
 
 /**
- * transformers.js imports its image library and onnxruntime at load time, although tokenizer and chat
- * template need neither. These stand-ins keep libvips and a second look at onnxruntime out of the
- * engine's memory. They hold for this process only, and only for imports that transformers makes.
+ * transformers.js imports its runtimes at load time, although tokenizer and chat template need none.
+ * These stand-ins keep onnxruntime-web, and a second look at onnxruntime-node, out of the engine's
+ * memory. They hold for this process only, and only for imports that transformers makes.
  */
 const STAND_INS: Readonly<Record<string, string>> = {
-  sharp: 'export default {};',
+  'onnxruntime-web/webgpu':
+    'export const InferenceSession = class {}, Tensor = class {}, env = {};',
   'onnxruntime-node': 'module.exports = { InferenceSession: class {}, Tensor: class {} };',
   'onnxruntime-common': 'export class Tensor {}',
 };

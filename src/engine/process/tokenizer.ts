@@ -33,6 +33,22 @@ type Inner = {
   splitter_unnormalized: Splitter & { constructor: new (words: string[]) => Splitter };
 };
 
+type Transformers = typeof import('@huggingface/transformers');
+
+/**
+ * The tokenizer's own module of transformers, out of the sources that its package carries beside the
+ * bundle. The bundle defines every model, processor and pipeline there is and loads an image library:
+ * 20 MB more for nothing. The exact version is pinned, and a test opens the real thing.
+ */
+async function importTokenizerPart(): Promise<Pick<Transformers, 'env' | 'PreTrainedTokenizer'>> {
+  const bundle = import.meta.resolve('@huggingface/transformers');
+  const load = async (file: string) =>
+    (await import(new URL(`../src/${file}`, bundle).href)) as Transformers;
+  const { PreTrainedTokenizer } = await load('tokenization_utils.js');
+  const { env } = await load('env.js');
+  return { env, PreTrainedTokenizer };
+}
+
 /** Reads tokenizer and template of a model folder. Nothing but these files is ever looked at. */
 export async function loadTokenizer(folder: string): Promise<EngineTokenizer> {
   const model = readModelJson(folder, 'tokenizer.json');
@@ -43,11 +59,11 @@ export async function loadTokenizer(folder: string): Promise<EngineTokenizer> {
   }
   const decoder = readDecoder(model['decoder']);
   leaveOutUnusedModules();
-  const transformers = await import('@huggingface/transformers');
-  transformers.env.allowRemoteModels = false;
-  let tokenizer: PreTrainedTokenizer;
+  const { env, PreTrainedTokenizer } = await importTokenizerPart();
+  env.allowRemoteModels = false;
+  let tokenizer: InstanceType<Transformers['PreTrainedTokenizer']>;
   try {
-    tokenizer = new transformers.PreTrainedTokenizer(model, config);
+    tokenizer = new PreTrainedTokenizer(model, config);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new LoadError('model_corrupt', `tokenizer.json cannot be used: ${why}`, {
