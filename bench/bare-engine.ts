@@ -34,6 +34,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       session,
       cache,
       tokenizer,
+      chunkRows: () => 128,
       contextTokens: manifest.dimensions.contextTokens,
       eosTokenIds: new Set(manifest.eosTokenIds),
       gate: { acquire: async () => {}, report: () => {} },

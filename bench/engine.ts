@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { createSystemClock, silentLogger } from '../src/core/index.ts';
 import { createEngineSupervisor } from '../src/engine/index.ts';
-import { CHUNK_ROWS, KvCache } from '../src/engine/process/kv-cache.ts';
+import { MOST_CHUNK_ROWS, KvCache } from '../src/engine/process/kv-cache.ts';
 import { readManifest } from '../src/engine/process/model-folder.ts';
 import { createSampler } from '../src/engine/process/sampler.ts';
 import { EngineSession } from '../src/engine/process/session.ts';
@@ -72,8 +72,8 @@ async function measure(model: string, threads: number): Promise<Omit<Figures, 'r
     cache.truncate(0);
     const prompt = tokens(count);
     const at = performance.now();
-    for (let from = 0; from < count; from += CHUNK_ROWS) {
-      await session.step(prompt.slice(from, from + CHUNK_ROWS), 'prefill', cache);
+    for (let from = 0; from < count; from += MOST_CHUNK_ROWS) {
+      await session.step(prompt.slice(from, from + MOST_CHUNK_ROWS), 'prefill', cache);
     }
     return performance.now() - at;
   };

@@ -14,7 +14,9 @@ export type ToEngine =
   | { type: 'cancel'; job: number }
   /** Whether steps are to be asked for. Without, the engine runs freely and says nothing per step. */
   | { type: 'gate'; driven: boolean }
-  | { type: 'granted'; ask: number };
+  | { type: 'granted'; ask: number }
+  /** Rows of a prefill chunk from the next job on. */
+  | { type: 'chunks'; rows: number };
 
 /** Why a model cannot be served; the names are health codes. */
 export type ModelTrouble = 'model_missing' | 'model_corrupt' | 'engine_unavailable';

@@ -84,6 +84,7 @@ class EngineSupervisorImpl {
   #threads: number;
   #threadsWanted: number;
   #nextJob = 1;
+  #chunkRows: number | null = null;
   #failures = 0;
   #failedLoads = 0;
   #restarts = 0;
@@ -179,6 +180,12 @@ class EngineSupervisorImpl {
     this.#process?.send({ type: 'gate', driven: gate !== null });
   }
 
+  /** Rows of a prefill chunk, 1 to 128, from the next job on: the governor's longest step. */
+  setChunkRows(rows: number): void {
+    this.#chunkRows = rows;
+    this.#process?.send({ type: 'chunks', rows });
+  }
+
   /** Opens the model anew with so many threads once the running job is done. */
   setThreads(threads: number): void {
     this.#threadsWanted = threads;
@@ -223,6 +230,7 @@ class EngineSupervisorImpl {
     });
     this.#process = engine;
     if (this.#relay.gate) engine.send({ type: 'gate', driven: true });
+    if (this.#chunkRows !== null) engine.send({ type: 'chunks', rows: this.#chunkRows });
     this.#load();
   }
 

@@ -8,7 +8,7 @@ import type {
 } from '../../protocol/index.ts';
 import type { Step, StepGate } from '../gate.ts';
 import { createDetokenizer } from './detokenizer.ts';
-import { CHUNK_ROWS, type KvCache } from './kv-cache.ts';
+import type { KvCache } from './kv-cache.ts';
 import { confidenceOf, describeToken, logprob } from './logprobs.ts';
 import { createRandom } from './prng.ts';
 import { createSampler } from './sampler.ts';
@@ -23,6 +23,8 @@ export type Workbench = {
   tokenizer: EngineTokenizer;
   gate: StepGate;
   contextTokens: number;
+  /** Rows of a prefill chunk, 1 to 128. */
+  chunkRows: () => number;
   eosTokenIds: ReadonlySet<number>;
   nowMs: () => number;
   freshSeed: () => number;
@@ -37,7 +39,7 @@ const cancelled = () => new TwowattError('cancelled', 'cancelled before the firs
  * Runs one request. Deltas go to `emit` as they are certain; the terminal part is returned. Never
  * throws: what goes wrong in one job is that job's `error` part.
  *
- * The prompt is computed in chunks whose borders are multiples of CHUNK_ROWS from position 0, cache
+ * The prompt is computed in chunks whose borders are multiples of the chunk size from position 0, cache
  * or not, and every chunk is one step of the gate: pace, cancellation and earlier prompts change when
  * the steps run, never their shapes, so they cannot change the text.
  */
@@ -77,6 +79,8 @@ async function run(
   const writer = new AnswerWriter(request, tokenizer, emit);
 
   const startedAt = nowMs();
+  // Once per answer: within one answer the chunks keep their size.
+  cache.useChunks(bench.chunkRows());
   const cachedTokens = cache.reuse(prompt);
   let output = await prefill(prompt, signal, bench);
   let firstTokenAt: number | undefined;
@@ -143,8 +147,9 @@ async function prefill(
   bench: Workbench,
 ): Promise<StepOutput> {
   let output: StepOutput | undefined;
+  const { chunkRows } = bench.cache;
   for (let from = bench.cache.length; from < prompt.length;) {
-    const to = Math.min(prompt.length, from - (from % CHUNK_ROWS) + CHUNK_ROWS);
+    const to = Math.min(prompt.length, from - (from % chunkRows) + chunkRows);
     output = await step(prompt.slice(from, to), 'prefill', signal, bench);
     if (output === undefined) throw cancelled();
     from = to;

@@ -3,8 +3,8 @@ import type { ModelDimensions } from '../../protocol/index.ts';
 /** Rows by which a cache grows: small enough not to waste memory, large enough to copy seldom. */
 const BUCKET_ROWS = 256;
 
-/** Rows of one prefill step. Boundaries lie at multiples of it from position 0: see Sequence. */
-export const CHUNK_ROWS = 128;
+/** Most rows of one prefill step, and how many there are unless the governor wants smaller ones. */
+export const MOST_CHUNK_ROWS = 128;
 
 /** One (layer, key or value, KV head): append-only rows of `headDim` floats. */
 type Lane = { input: string; output: string; rows: Float32Array };
@@ -17,7 +17,7 @@ type Lane = { input: string; output: string; rows: Float32Array };
  * - Rows [0, length) of every lane belong to tokens [0, length); they never change, only the length
  *   can go back (`truncate`).
  * - The first `prefilledRows` rows were computed in whole prefill chunks whose boundaries are
- *   multiples of CHUNK_ROWS, so a new request may take them over and get bit for bit what it would
+ *   multiples of `chunkRows`, so a new request may take them over and get bit for bit what it would
  *   have computed itself. Rows of decode steps and of a prompt's last, partial chunk are computed in
  *   steps of other sizes and are never taken over.
  */
@@ -27,6 +27,7 @@ export class KvCache {
   #capacity = 0;
   #tokens: number[] = [];
   #prefilledRows = 0;
+  #chunkRows = MOST_CHUNK_ROWS;
 
   constructor(dimensions: ModelDimensions) {
     this.#headDim = dimensions.headDim;
@@ -51,13 +52,24 @@ export class KvCache {
     return this.lanes.length * this.#capacity * this.#headDim * Float32Array.BYTES_PER_ELEMENT;
   }
 
+  get chunkRows(): number {
+    return this.#chunkRows;
+  }
+
+  /** Another chunk size makes steps of other shapes: nothing computed before is taken over then. */
+  useChunks(rows: number): void {
+    if (rows === this.#chunkRows) return;
+    this.truncate(0);
+    this.#chunkRows = rows;
+  }
+
   /** Keeps what `prompt` shares with the last sequence in whole chunks; returns the rows kept. */
   reuse(prompt: readonly number[]): number {
     // At least one token must run, or there would be no logits.
     const limit = Math.min(this.#prefilledRows, prompt.length - 1);
     let shared = 0;
     while (shared < limit && this.#tokens[shared] === prompt[shared]) shared += 1;
-    const kept = Math.max(0, shared - (shared % CHUNK_ROWS));
+    const kept = Math.max(0, shared - (shared % this.#chunkRows));
     this.truncate(kept);
     if (kept === 0 && this.#capacity > 4 * bucketFor(prompt.length)) this.#resize(0);
     return kept;
@@ -86,8 +98,8 @@ export class KvCache {
   ) {
     const offset = this.length * this.#headDim;
     for (const lane of this.lanes) lane.rows.set(rowsOf(lane), offset);
-    const wholeChunk = phase === 'prefill' && tokens.length === CHUNK_ROWS;
-    if (wholeChunk && this.#prefilledRows === this.length) this.#prefilledRows += CHUNK_ROWS;
+    const wholeChunk = phase === 'prefill' && tokens.length === this.#chunkRows;
+    if (wholeChunk && this.#prefilledRows === this.length) this.#prefilledRows += this.#chunkRows;
     for (const token of tokens) this.#tokens.push(token);
   }
 

@@ -9,7 +9,7 @@ import type { ModelManifest } from '../../protocol/index.ts';
 import type { StepGate } from '../gate.ts';
 import type { FromEngine, ToEngine } from '../messages.ts';
 import { answer, type Workbench } from './answer.ts';
-import { KvCache } from './kv-cache.ts';
+import { KvCache, MOST_CHUNK_ROWS } from './kv-cache.ts';
 import { LoadError } from './load-error.ts';
 import { factsOf, readManifest } from './model-folder.ts';
 import { EngineSession } from './session.ts';
@@ -42,6 +42,7 @@ function send(message: FromEngine): void {
 }
 
 let gateDriven = false;
+let chunkRows = MOST_CHUNK_ROWS;
 let asks = 0;
 const granted = new Map<number, () => void>();
 
@@ -123,6 +124,7 @@ async function generate({ job, request }: GenerateMessage): Promise<void> {
     cache: opened.cache,
     tokenizer: opened.tokenizer,
     contextTokens: opened.contextTokens,
+    chunkRows: () => chunkRows,
     eosTokenIds: new Set(opened.manifest.eosTokenIds),
     gate,
     nowMs,
@@ -157,6 +159,9 @@ function receive(message: ToEngine): void {
       break;
     case 'granted':
       granted.get(message.ask)?.();
+      break;
+    case 'chunks':
+      chunkRows = message.rows;
       break;
   }
 }

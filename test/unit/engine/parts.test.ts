@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { backoffDelayMs } from '../../../src/engine/backoff.ts';
 import { createHoldableGate } from '../../../src/engine/index.ts';
 import { PartStream } from '../../../src/engine/part-stream.ts';
-import { CHUNK_ROWS, KvCache } from '../../../src/engine/process/kv-cache.ts';
+import { MOST_CHUNK_ROWS, KvCache } from '../../../src/engine/process/kv-cache.ts';
 import type { GenerationPart } from '../../../src/protocol/index.ts';
 
 const delta = (text: string): GenerationPart => ({ type: 'delta', text });
@@ -88,7 +88,7 @@ describe('KvCache', () => {
   /** Feeds tokens as the engine does; each row's floats are its position, so moves would show. */
   function prefill(cache: KvCache, tokens: number[]): void {
     for (let from = cache.length; from < tokens.length;) {
-      const to = Math.min(tokens.length, from - (from % CHUNK_ROWS) + CHUNK_ROWS);
+      const to = Math.min(tokens.length, from - (from % MOST_CHUNK_ROWS) + MOST_CHUNK_ROWS);
       append(cache, tokens.slice(from, to), 'prefill');
       from = to;
     }
@@ -116,7 +116,7 @@ describe('KvCache', () => {
           const next = Array.from({ length: second + 1 }, (_, index) => (index < shared ? 1 : 2));
           const kept = cache.reuse(next);
           const same = Math.min(shared, next.length - 1, old.length);
-          expect(kept).toBe(Math.floor(same / CHUNK_ROWS) * CHUNK_ROWS);
+          expect(kept).toBe(Math.floor(same / MOST_CHUNK_ROWS) * MOST_CHUNK_ROWS);
           expect(cache.length).toBe(kept);
           prefill(cache, next);
           for (const lane of cache.lanes) {
