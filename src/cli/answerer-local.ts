@@ -138,6 +138,7 @@ async function answerLocally(
             queuedMs: 0,
             ttftMs: firstMs ?? result.prefillMs,
             totalMs: passedMs(),
+            energy: null,
             currency: 'USD',
           }),
         );

@@ -1,6 +1,6 @@
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
-import { chooseProfile, createHostFacts, readSocTemperature } from '../hardware/index.ts';
+import { createHostFacts } from '../hardware/index.ts';
 import type { MqttGateway } from '../gateway/mqtt/index.ts';
 import type { EngineStatus, HealthCode } from '../protocol/index.ts';
 import type { Journal } from '../queue/index.ts';
@@ -11,12 +11,27 @@ import {
   createTelemetryPublisher,
   type TelemetryPublisher,
 } from '../telemetry/index.ts';
+import type { Governing } from './governing.ts';
 import type { ModelEngine, Trouble } from './model-engine.ts';
 
 /** How often conditions that nobody announces (disk, queue, clock) are looked at. */
 const LOOK_PERIOD_MS = 5_000;
 
 const TROUBLES: readonly Trouble[] = ['model_missing', 'model_corrupt', 'engine_unavailable'];
+
+/** Conditions that the governor alone raises and clears. */
+const GOVERNOR_CODES: readonly HealthCode[] = [
+  'sensor_missing',
+  'sensor_stale',
+  'sensor_implausible',
+  'power_estimated',
+  'over_budget',
+  'budget_below_step',
+  'too_hot',
+  'throttled',
+  'under_voltage',
+  'actuator_denied',
+];
 
 export type Reporting = ReturnType<typeof startReporting>;
 
@@ -26,13 +41,10 @@ export function startReporting(options: {
   logger: Logger;
   config: () => Config;
   startedAt: number;
+  /** Name of the device profile; empty without one. */
+  profile: string;
 }) {
-  const { clock, logger, config } = options;
-  const { match } = chooseProfile(config().hardware);
-  const profile = match?.profile.name ?? '';
-  if (match) logger.info({ profile, why: match.why }, 'device profile');
-  else logger.warn({}, 'no device profile fits this board');
-
+  const { clock, logger, config, profile } = options;
   let gateway: MqttGateway | undefined;
   let telemetry: TelemetryPublisher | undefined;
   const health = createHealth({
@@ -70,7 +82,9 @@ export function startReporting(options: {
   }
 
   return {
-    profile: () => profile,
+    governorConditions(conditions: Map<HealthCode, string>) {
+      for (const code of GOVERNOR_CODES) hold(code, conditions.get(code) ?? null);
+    },
     connection(state: 'connected' | 'disconnected', detail: string) {
       hold('broker_disconnected', state === 'connected' ? null : detail);
       if (state === 'connected') telemetry?.poke();
@@ -85,8 +99,9 @@ export function startReporting(options: {
       journal: Journal;
       pipeline: Pipeline;
       gateway: MqttGateway;
+      governing: Governing;
     }) {
-      const { engine, journal, pipeline } = rooms;
+      const { engine, journal, pipeline, governing } = rooms;
       gateway = rooms.gateway;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
       const publisher = createTelemetryPublisher({
@@ -98,8 +113,10 @@ export function startReporting(options: {
           idleMs: config().telemetry.idle_interval_s * 1000,
           minMs: config().telemetry.min_interval_s * 1000,
         }),
-        collect: async () =>
-          buildTelemetry({
+        collect: async () => {
+          const sample = governing.sample();
+          const { energyTokens, energyJoules } = pipeline.totals();
+          return buildTelemetry({
             wallMs: clock.wallMs(),
             node: config().node.id,
             profile,
@@ -107,10 +124,12 @@ export function startReporting(options: {
             budgetW: config().governor.budget_w,
             scope: config().governor.scope,
             temperatureLimitC: config().governor.temperature_limit_c,
-            socTemperature: readSocTemperature(
-              config().hardware.sysfs_root,
-              match?.profile.thermal.zones,
-            ),
+            socTemperature: sample.socC,
+            throttled: sample.throttled,
+            underVoltage: sample.underVoltage,
+            governor: governing.decision(),
+            boardW: sample.boardW.ok ? sample.boardW.value : null,
+            joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
             engine: engine.status(),
             slots: 1,
             slotsBusy: pipeline.busy(),
@@ -118,7 +137,8 @@ export function startReporting(options: {
             totals: pipeline.totals(),
             currency: config().cloud.currency,
             host: await hostFacts(),
-          }),
+          });
+        },
       });
       telemetry = publisher;
       const noteEngine = () => {

@@ -4,12 +4,14 @@ import { dirname } from 'node:path';
 import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
 import { type Clock, type Logger, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { createEngineSupervisor } from '../engine/index.ts';
+import { chooseProfile, openSensors } from '../hardware/index.ts';
 import { createMqttGateway, startEmbeddedBroker } from '../gateway/mqtt/index.ts';
 import type { ModelFacts } from '../protocol/index.ts';
 import { openJournal } from '../queue/index.ts';
 import { createPipeline, type Pipeline } from '../service/index.ts';
 import { buildInfo } from './info.ts';
 import type { RootLogger } from './logger.ts';
+import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startReporting } from './reporting.ts';
@@ -56,7 +58,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     logger.warn({ key: problem.key, reason: problem.message }, 'a value set over MQTT is ignored');
   }
   try {
-    const reporting = startReporting({ clock, logger, config: () => loaded.values, startedAt });
+    const { match } = chooseProfile(config.hardware);
+    const profile = match?.profile.name ?? '';
+    if (match) logger.info({ profile, why: match.why }, 'device profile');
+    else logger.warn({}, 'no device profile fits this board');
+    const reporting = startReporting({
+      clock,
+      logger,
+      config: () => loaded.values,
+      startedAt,
+      profile,
+    });
 
     ensureFolder(config.node.state_folder);
     ensureFolder(dirname(config.queue.path));
@@ -75,12 +87,35 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('journal', () => journal.close());
 
+    const governing = startGoverning({
+      config: () => loaded.values,
+      profile: match?.profile ?? null,
+      sensors: openSensors({
+        sysfsRoot: config.hardware.sysfs_root,
+        procRoot: config.hardware.proc_root,
+        vcgencmd: config.hardware.vcgencmd,
+        profile: match?.profile ?? null,
+        clock,
+        pid: process.pid,
+        logger: logger.child({ room: 'hardware' }),
+      }),
+      clock,
+      logger: logger.child({ room: 'governor' }),
+      onConditions: (conditions) => reporting.governorConditions(conditions),
+    });
+    scope.defer('governor', () => governing.close());
+
     const url = await brokerUrl(config, logger, scope);
     const abort = new AbortController();
     const engine = createModelEngine({
       clock,
       logger: logger.child({ room: 'engine' }),
-      prepare: () => startEngine(loaded.values, clock, logger, abort.signal),
+      prepare: async () => {
+        const started = await prepareEngine(loaded.values, clock, logger, abort.signal);
+        governing.govern(started.engine, started.manifest, started.folder);
+        started.engine.start();
+        return started.engine;
+      },
     });
     scope.defer('engine', async () => {
       abort.abort();
@@ -139,6 +174,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       journal,
       engine,
       port: gateway,
+      meter: {
+        ...governing.meter,
+        pausedBy: () => governing.decision()?.pausedBy ?? null,
+      },
     });
     pipeline = running;
     scope.defer('pipeline', () => running.stop(DRAIN_MS));
@@ -149,11 +188,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           version: packageVersion(),
           config,
           model: engine.status().model,
-          profile: reporting.profile(),
+          profile,
         }),
       );
     scope.defer('status', engine.onStatus(publishInfo));
-    reporting.attach({ engine, journal, pipeline: running, gateway });
+    reporting.attach({ engine, journal, pipeline: running, gateway, governing });
     scope.defer('reporting', () => reporting.close());
     const verbContext = () => ({
       version: packageVersion(),
@@ -177,6 +216,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       setConfig(next: LoadedConfig) {
         loaded = next;
         logger.setLevel(next.values.log.level);
+        governing.update();
       },
     });
 
@@ -249,7 +289,7 @@ function credentials(config: Config) {
   };
 }
 
-async function startEngine(config: Config, clock: Clock, logger: Logger, signal: AbortSignal) {
+async function prepareEngine(config: Config, clock: Clock, logger: Logger, signal: AbortSignal) {
   const { folder, manifest } = await prepareModel(
     {
       path: config.model.path,
@@ -277,6 +317,5 @@ async function startEngine(config: Config, clock: Clock, logger: Logger, signal:
     logger,
     clock,
   });
-  engine.start();
-  return engine;
+  return { engine, manifest, folder };
 }

@@ -34,6 +34,8 @@ export async function answerVerb(
       return { settings: describeConfig(context.config()) };
     case 'config.set':
       return setConfig(args, context);
+    case 'governor.set':
+      return setGovernor(args, context);
     case 'drain':
       context.setDraining(true);
       return { state: 'draining' };
@@ -45,13 +47,46 @@ export async function answerVerb(
       return { state: 'restarting' };
     case 'model.list':
       return context.listModels();
-    case 'governor.set':
     case 'model.pull':
     case 'model.activate':
     case 'model.rollback':
     case 'decisions':
       throw new TwowattError('unsupported', `${verb} is not served by this version`);
   }
+}
+
+/** Fields of `governor.set` and the settings that they stand for. */
+const GOVERNOR_SETTINGS: Record<string, string> = {
+  budget_w: 'governor.budget_w',
+  scope: 'governor.scope',
+  temperature_limit_c: 'governor.temperature_limit_c',
+};
+
+/** Changes the limits at once and for good; all of them or, when one is wrong, none. */
+function setGovernor(args: Record<string, unknown>, context: VerbContext): unknown {
+  const wanted: Record<string, unknown> = {};
+  for (const [field, key] of Object.entries(GOVERNOR_SETTINGS)) {
+    if (args[field] !== undefined && args[field] !== null) wanted[key] = args[field];
+  }
+  if (Object.keys(wanted).length === 0) {
+    throw new TwowattError(
+      'invalid_request',
+      `expected at least one of ${Object.keys(GOVERNOR_SETTINGS).join(', ')}`,
+    );
+  }
+  const [refusal] = planChanges(context.config(), wanted).refused;
+  if (refusal !== undefined) {
+    const field = refusal.key.slice('governor.'.length);
+    throw new TwowattError('invalid_request', `${field}: ${refusal.reason}`, { param: field });
+  }
+  setConfig({ set: wanted }, context);
+  const { governor } = context.config().values;
+  return Object.fromEntries(
+    Object.entries(GOVERNOR_SETTINGS).map(([field, key]) => [
+      field,
+      governor[key.slice('governor.'.length) as keyof typeof governor],
+    ]),
+  );
 }
 
 function setConfig(args: Record<string, unknown>, context: VerbContext): unknown {

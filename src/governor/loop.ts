@@ -2,6 +2,10 @@ import type { Clock, TimerHandle } from '../core/index.ts';
 import type { ActuatorOrder, BoardSample, EnergyShare } from '../protocol/index.ts';
 import type { Decision, GovernorStep, Law } from './types.ts';
 
+/** Sampling slows down to this, so long after the last step: a sensor's lag has died down by then. */
+const IDLE_AFTER_MS = 15_000;
+const IDLE_SAMPLE_HZ = 2;
+
 export type GovernorLoopOptions = {
   law: Law;
   clock: Clock;
@@ -100,7 +104,15 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
     if (!closed) settle();
   }
 
+  let ticks = 0;
+  let lastWorkAtMs = clock.monotonicMs();
   const repeating = clock.setRepeating(1000 / options.sampleHz, () => {
+    ticks += 1;
+    const now = clock.monotonicMs();
+    if (granted || waiters.length > 0) lastWorkAtMs = now;
+    // Ten samples a second cost half a per cent of a small core, which an idle board need not pay.
+    const idle = now - lastWorkAtMs > IDLE_AFTER_MS;
+    if (idle && ticks % Math.ceil(options.sampleHz / IDLE_SAMPLE_HZ) !== 0) return;
     if (sampling) settle();
     else void look();
   });

@@ -21,3 +21,4 @@ export {
   readProfile,
 } from './profile.ts';
 export { readSocTemperature } from './temperature.ts';
+export type { DeviceProfile } from './profile-schema.ts';

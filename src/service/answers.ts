@@ -43,6 +43,7 @@ export function doneFrame(
     ttftMs: number;
     totalMs: number;
     currency: string;
+    energy: { joules: number; measured: boolean } | null;
   },
 ): TerminalFrame {
   const { result } = facts;
@@ -65,9 +66,19 @@ export function doneFrame(
       total_ms: round(facts.totalMs),
       tokens_per_s: round(tokensPerSecond(result)),
     },
-    energy: { joules: null, joules_per_token: null, measured: false },
+    energy: energyOf(facts.energy, result.completionTokens),
     cost: { amount: 0, currency: facts.currency },
     ...(result.logprobs === null ? {} : { logprobs: { content: result.logprobs } }),
+  };
+}
+
+/** Joules per completion token, the prompt's share included: it was computed for their sake. */
+function energyOf(energy: { joules: number; measured: boolean } | null, tokens: number) {
+  if (energy === null) return { joules: null, joules_per_token: null, measured: false };
+  return {
+    joules: round4(energy.joules),
+    joules_per_token: tokens > 0 ? round4(energy.joules / tokens) : null,
+    measured: energy.measured,
   };
 }
 
@@ -77,6 +88,8 @@ export function tokensPerSecond(result: GenerationResult): number {
   if (completionTokens > 1 && decodeMs > 0) return ((completionTokens - 1) / decodeMs) * 1000;
   return prefillMs > 0 ? (completionTokens / prefillMs) * 1000 : 0;
 }
+
+const round4 = (value: number) => Math.round(value * 10_000) / 10_000;
 
 const round = (value: number) => Math.round(value * 100) / 100;
 

@@ -5,4 +5,4 @@
 export { type AdmissionRules } from './admission.ts';
 export { doneFrame, errorFrame, frameHead } from './answers.ts';
 export { createPipeline, type Pipeline, type PipelineTotals } from './pipeline.ts';
-export type { Engine, InboundPrompt, ReplyPort } from './ports.ts';
+export type { EnergyMeter, Engine, InboundPrompt, ReplyPort } from './ports.ts';

@@ -13,8 +13,8 @@ import { encodeFrame, errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
 import { createOutbox } from './outbox.ts';
-import type { Engine, InboundPrompt, ReplyPort } from './ports.ts';
-import { type RunContext, runPrompt, type StopReason } from './run-prompt.ts';
+import type { EnergyMeter, Engine, InboundPrompt, ReplyPort } from './ports.ts';
+import { expiredError, type RunContext, runPrompt, type StopReason } from './run-prompt.ts';
 
 /** What a refused client should wait before it tries again, when nothing better is known. */
 const DEFAULT_RETRY_MS = 5_000;
@@ -40,9 +40,17 @@ export type PipelineOptions = {
   journal: Journal;
   engine: Engine;
   port: ReplyPort;
+  meter: EnergyMeter;
 };
 
-export type PipelineTotals = { accepted: number; completed: number; rejected: number };
+export type PipelineTotals = {
+  accepted: number;
+  completed: number;
+  rejected: number;
+  /** Tokens of the answers whose energy was counted, and that energy. */
+  energyTokens: number;
+  energyJoules: number;
+};
 
 /**
  * A prompt's way: checked, stored, run, answered, sent.
@@ -81,7 +89,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const outbox = createOutbox({ journal, port, logger });
   const estimate = createEstimate();
   const running = new Map<number, Running>();
-  const totals: PipelineTotals = { accepted: 0, completed: 0, rejected: 0 };
+  const totals: PipelineTotals = {
+    accepted: 0,
+    completed: 0,
+    rejected: 0,
+    energyTokens: 0,
+    energyJoules: 0,
+  };
   const context: RunContext = options;
   let progress = 0;
   let draining = false;
@@ -250,7 +264,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         journal.release(stored.seq, { uncounted: true });
         return;
       }
-      if (outcome.sample) estimate.observe(outcome.sample);
+      if (outcome.sample) {
+        estimate.observe(outcome.sample);
+        totals.energyTokens += outcome.sample.tokens;
+        totals.energyJoules += outcome.sample.joules;
+      }
       await finish(stored, outcome.frame, outcome.turns);
     } catch (error) {
       logger.error({ id: stored.id, error }, 'running a prompt failed');
@@ -309,10 +327,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   function expireWaiting(): void {
     for (const stored of journal.expired(64)) {
-      endWaiting(
-        stored,
-        new TwowattError('expired', 'the deadline passed while the prompt waited'),
-      );
+      endWaiting(stored, expiredError(options.meter, 'while the prompt waited'));
     }
     expiryTimer?.cancel();
     const next = journal.nextExpiry();

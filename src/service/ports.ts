@@ -23,6 +23,15 @@ export interface ReplyPort {
   trySend(answer: Omit<StoredAnswer, 'seq'>): void;
 }
 
+/** Counts the energy of one answer at a time, and knows whether limits hold answers up. */
+export interface EnergyMeter {
+  begin(): void;
+  /** What the answer took since `begin`; null when nobody counts. */
+  end(): { joules: number; measured: boolean } | null;
+  /** What stops every step at present; null while steps may run, if slowly. */
+  pausedBy(): 'power' | 'thermal' | null;
+}
+
 /** A prompt message as a gateway received it, not yet parsed. */
 export type InboundPrompt = {
   /** Cut off somewhere after the longest allowed payload: a flood of huge messages costs no memory. */

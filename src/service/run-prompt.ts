@@ -8,7 +8,7 @@ import type {
 import type { Journal, StoredPrompt } from '../queue/types.ts';
 import type { PromptBody } from './admission.ts';
 import { doneFrame, edgeRoute, encodeFrame, errorFrame, frameHead } from './answers.ts';
-import type { Engine, ReplyPort } from './ports.ts';
+import type { EnergyMeter, Engine, ReplyPort } from './ports.ts';
 
 /** Why a running prompt is being stopped. */
 export type StopReason = 'cancelled' | 'expired' | 'shutdown';
@@ -19,7 +19,7 @@ export type RunOutcome =
       frame: TerminalFrame;
       turns: ChatMessage[];
       /** Present for a generated answer: what the estimate learns from. */
-      sample?: { firstTokenMs: number; runMs: number };
+      sample?: { firstTokenMs: number; runMs: number; tokens: number; joules: number };
     }
   /** The daemon is stopping: the prompt goes back to the journal and runs after the restart. */
   | { kind: 'interrupted' };
@@ -32,6 +32,7 @@ export type RunContext = {
   engine: Engine;
   journal: Journal;
   port: ReplyPort;
+  meter: EnergyMeter;
 };
 
 /** Runs one claimed prompt to its terminal frame, streaming deltas on the way. Never throws. */
@@ -57,6 +58,7 @@ export async function runPrompt(
   let result: GenerationResult | undefined;
   let failure: TwowattError | undefined;
   let firstTokenMs: number | undefined;
+  context.meter.begin();
   for await (const part of engine.generate(request, stop)) {
     switch (part.type) {
       case 'delta':
@@ -78,11 +80,12 @@ export async function runPrompt(
     }
   }
 
+  const energy = context.meter.end();
   const reason = stop.aborted ? (stop.reason as StopReason) : undefined;
   const cutShort = failure?.code === 'cancelled' || result?.finishReason === 'cancelled';
   if (reason === 'shutdown' && cutShort) return { kind: 'interrupted' };
   if (reason === 'expired' && cutShort) {
-    failure = new TwowattError('expired', 'the deadline passed while the answer was being made');
+    failure = expiredError(context.meter, 'while the answer was being made');
     result = undefined;
   }
   if (result === undefined) {
@@ -101,6 +104,7 @@ export async function runPrompt(
       ttftMs: queuedMs + ttft,
       totalMs: queuedMs + runMs,
       currency: context.currency,
+      energy,
     }),
     turns: [
       ...(body.generate.messages ?? [
@@ -108,8 +112,24 @@ export async function runPrompt(
       ]),
       { role: 'assistant', content: result.text },
     ],
-    sample: { firstTokenMs: ttft, runMs },
+    sample: {
+      firstTokenMs: ttft,
+      runMs,
+      tokens: result.completionTokens,
+      joules: energy?.joules ?? 0,
+    },
   };
+}
+
+/** Why a prompt was not answered by its deadline: the board's limits, when they stand in the way. */
+export function expiredError(meter: EnergyMeter, when: string): TwowattError {
+  const limit = meter.pausedBy();
+  return limit === null
+    ? new TwowattError('expired', `the deadline passed ${when}`)
+    : new TwowattError(
+        `${limit}_limited`,
+        `the deadline passed ${when}; the ${limit === 'power' ? 'watt budget' : 'temperature limit'} of the board allows no work at the moment`,
+      );
 }
 
 /** A session's earlier turns go before the new ones; the configured system prompt before all. */

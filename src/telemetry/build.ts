@@ -16,6 +16,13 @@ export type TelemetryInputs = {
   temperatureLimitC: number;
   /** °C. */
   socTemperature: SensorValue;
+  throttled: string[];
+  underVoltage: boolean | null;
+  /** What the governor knows of power, watts in `scope`; null before there is an engine to govern. */
+  governor: GovernorView | null;
+  /** All that the sensor sees. */
+  boardW: number | null;
+  joulesPerToken: number | null;
   engine: EngineStatus;
   slots: number;
   slotsBusy: number;
@@ -32,7 +39,21 @@ export type TelemetryInputs = {
   };
 };
 
-const NO_GOVERNOR = 'no governor in this version';
+/** The governor's decision as telemetry shows it. */
+export type GovernorView = {
+  state: Telemetry['governor']['state'];
+  watts:
+    | { ok: true; value: number; source: string; quality: string }
+    | { ok: false; reason: string };
+  means: { s1: number | null; s10: number | null; s60: number | null };
+  idleW: number;
+  stale: boolean;
+  order: { threads: number; maxFreqKhz: number | null };
+  duty: number;
+  allowedTokensPerS: number;
+};
+
+const NOT_GOVERNING = 'no engine is being governed yet';
 
 function round(value: number, digits: number): number {
   const scale = 10 ** digits;
@@ -47,52 +68,58 @@ function thermalPart(inputs: TelemetryInputs): Telemetry['thermal'] {
   return {
     soc_c: socTemperature.ok ? round(socTemperature.value, 1) : null,
     limit_c: temperatureLimitC,
-    throttled: [],
-    under_voltage: null,
+    throttled: inputs.throttled,
+    under_voltage: inputs.underVoltage,
     ...(socTemperature.ok ? {} : { reason: socTemperature.reason }),
   };
 }
 
+function powerPart(inputs: TelemetryInputs): Telemetry['power'] {
+  const { governor } = inputs;
+  const watts = governor?.watts ?? { ok: false as const, reason: NOT_GOVERNING };
+  return {
+    watts: watts.ok ? round(watts.value, 3) : null,
+    mean_1s_w: roundOrNull(governor?.means.s1 ?? null, 3),
+    mean_10s_w: roundOrNull(governor?.means.s10 ?? null, 3),
+    mean_60s_w: roundOrNull(governor?.means.s60 ?? null, 3),
+    budget_w: inputs.budgetW,
+    scope: inputs.scope,
+    source: watts.ok ? watts.source : null,
+    measured: watts.ok && watts.quality === 'measured',
+    stale: governor?.stale ?? false,
+    board_w: roundOrNull(inputs.boardW, 3),
+    idle_w: roundOrNull(governor?.idleW ?? null, 3),
+    ...(watts.ok ? {} : { reason: watts.reason }),
+  };
+}
+
 /**
- * One telemetry message (contract section 5). Pure. Power is null with a reason until there is a
- * governor that measures it; every answer counts as the board's own until there is a router.
+ * One telemetry message (contract section 5). Pure. What is not known is null with a reason; every
+ * answer counts as the board's own until there is a router.
  */
 export function buildTelemetry(inputs: TelemetryInputs): Telemetry {
-  const { engine, host, totals } = inputs;
+  const { engine, host, totals, governor } = inputs;
   return {
     v: 1,
     ts: new Date(inputs.wallMs).toISOString(),
     node: inputs.node,
     profile: inputs.profile,
     uptime_s: Math.floor(inputs.uptimeS),
-    power: {
-      watts: null,
-      mean_1s_w: null,
-      mean_10s_w: null,
-      mean_60s_w: null,
-      budget_w: inputs.budgetW,
-      scope: inputs.scope,
-      source: null,
-      measured: false,
-      stale: false,
-      board_w: null,
-      idle_w: null,
-      reason: NO_GOVERNOR,
-    },
+    power: powerPart(inputs),
     thermal: thermalPart(inputs),
     governor: {
-      state: 'open',
+      state: governor?.state ?? 'open',
       threads: engine.threads,
-      max_freq_khz: null,
-      duty: 1,
-      allowed_tokens_per_s: null,
+      max_freq_khz: governor?.order.maxFreqKhz ?? null,
+      duty: round(governor?.duty ?? 1, 3),
+      allowed_tokens_per_s: roundOrNull(governor?.allowedTokensPerS ?? null, 2),
     },
     engine: {
       state: engine.state,
       model: engine.model?.id ?? null,
       tokens_total: engine.tokensTotal,
       tokens_per_s: round(engine.tokensPerS, 2),
-      joules_per_token: null,
+      joules_per_token: roundOrNull(inputs.joulesPerToken, 4),
       slots_busy: inputs.slotsBusy,
       slots: inputs.slots,
       rss_bytes: engine.rssBytes,

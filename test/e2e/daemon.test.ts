@@ -163,6 +163,12 @@ for (const { name, start, version, skip } of BROKERS) {
       expect(await request('model.list')).toMatchObject({
         data: { active: { id: 'twowatt-nano' } },
       });
+      expect(await request('governor.set', { budget_w: 'much' })).toMatchObject({
+        error: { code: 'invalid_request', param: 'budget_w' },
+      });
+      expect(await request('governor.set', {})).toMatchObject({
+        error: { code: 'invalid_request' },
+      });
       expect(await request('decisions')).toMatchObject({ error: { code: 'unsupported' } });
       expect(
         await request('config.set', {
@@ -205,7 +211,7 @@ for (const { name, start, version, skip } of BROKERS) {
       expect(JSON.parse(latest('telemetry'))).toMatchObject({
         v: 1,
         node: NODE_ID,
-        power: { watts: null, budget_w: 2, measured: false },
+        power: { budget_w: expect.any(Number), scope: 'above_idle', measured: false },
         engine: { model: 'twowatt-nano', slots: 1 },
         queue: { depth: expect.any(Number) },
       });

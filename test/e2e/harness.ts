@@ -46,6 +46,8 @@ export function startDaemonProcess(options: {
     `node.state_folder=${options.stateFolder}`,
     `model.cache_path=${MODEL_CACHE}`,
     'engine.threads=1',
+    // The watts of this machine are guesses; what paces the tests should be the tests.
+    'governor.budget_w=500',
     ...(options.set ?? []),
   ];
   const child = spawn(

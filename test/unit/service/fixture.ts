@@ -49,6 +49,7 @@ export function createFixture(
       },
     });
   const port = createFakePort();
+  const limit: { pausedBy: 'power' | 'thermal' | null } = { pausedBy: null };
   const build = () => {
     const journal = open();
     const engine = createFakeEngine({ answer: () => 'yes', ...options, clock });
@@ -70,6 +71,11 @@ export function createFixture(
       journal,
       engine,
       port,
+      meter: {
+        begin: () => {},
+        end: () => ({ joules: 1.5, measured: true }),
+        pausedBy: () => limit.pausedBy,
+      },
     });
     return { journal, engine, pipeline };
   };
@@ -97,6 +103,7 @@ export function createFixture(
   return {
     clock,
     port,
+    limit,
     inbound,
     ...build(),
     /** The daemon again, on the same journal, as after a crash: nothing was closed in order. */

@@ -37,11 +37,17 @@ describe('a prompt', () => {
         route: { target: 'edge', endpoint: null, escalated: false },
         confidence: 0.9,
         usage: { prompt_tokens: 2, completion_tokens: 3, cached_tokens: 0 },
-        energy: { joules: null, joules_per_token: null, measured: false },
+        energy: { joules: 1.5, joules_per_token: 0.5, measured: true },
         cost: { amount: 0, currency: 'USD' },
       },
     ]);
-    expect(pipeline.totals()).toEqual({ accepted: 1, completed: 1, rejected: 0 });
+    expect(pipeline.totals()).toEqual({
+      accepted: 1,
+      completed: 1,
+      rejected: 0,
+      energyTokens: 3,
+      energyJoules: 1.5,
+    });
   });
 
   it('streams accepted, deltas in order and the terminal frame', async () => {
@@ -272,6 +278,19 @@ describe('deadlines and cancel', () => {
     await pipeline.submit(inbound({ id: 'a', messages }, { expiryMs: 250 }));
     await clock.advance(1000);
     expect(frames('a')).toMatchObject([{ error: { code: 'expired' } }]);
+  });
+
+  it.each([
+    ['power', 'power_limited'],
+    ['thermal', 'thermal_limited'],
+  ] as const)('ends as %s limited when that is what held it up', async (pausedBy, code) => {
+    const { pipeline, clock, inbound, frames, limit } = setUp({ tokenMs: 100_000 });
+    limit.pausedBy = pausedBy;
+    await pipeline.submit(inbound({ id: 'a', messages, deadline_ms: 200 }));
+    await pipeline.submit(inbound({ id: 'b', messages, deadline_ms: 300 }));
+    await clock.advance(1000);
+    expect(frames('a')).toMatchObject([{ error: { code, retryable: true } }]);
+    expect(frames('b')).toMatchObject([{ error: { code } }]);
   });
 
   it('keeps its deadline when the wall clock jumps by years', async () => {

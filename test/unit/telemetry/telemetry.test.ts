@@ -21,6 +21,11 @@ function inputs({ engine, ...overrides }: Overrides = {}): TelemetryInputs {
     scope: 'above_idle',
     temperatureLimitC: 75,
     socTemperature: { ok: true, value: 48.849 },
+    throttled: [],
+    underVoltage: null,
+    governor: null,
+    boardW: null,
+    joulesPerToken: null,
     slots: 1,
     slotsBusy: 0,
     queue: { depth: 0, oldestMs: 0 },
@@ -73,8 +78,50 @@ describe('the telemetry message', () => {
     expect([watts, mean_1s_w, mean_10s_w, mean_60s_w, board_w, idle_w]).toEqual(
       Array(6).fill(null),
     );
-    expect(reason).toBe('no governor in this version');
+    expect(reason).toBe('no engine is being governed yet');
     expect(buildTelemetry(inputs()).thermal).not.toHaveProperty('reason');
+  });
+
+  it('shows what the governor measured and decided, in scope', () => {
+    const telemetry = buildTelemetry(
+      inputs({
+        throttled: ['freq_capped'],
+        underVoltage: false,
+        boardW: 4.87654,
+        joulesPerToken: 0.123456,
+        governor: {
+          state: 'pacing',
+          watts: { ok: true, value: 1.98765, source: 'ina3221 VDD_IN', quality: 'measured' },
+          means: { s1: 1.9, s10: 1.95, s60: null },
+          idleW: 2.9,
+          stale: false,
+          order: { threads: 2, maxFreqKhz: 1_500_000 },
+          duty: 0.77777,
+          allowedTokensPerS: 13.987,
+        },
+      }),
+    );
+    expect(telemetry.power).toEqual({
+      watts: 1.988,
+      mean_1s_w: 1.9,
+      mean_10s_w: 1.95,
+      mean_60s_w: null,
+      budget_w: 2,
+      scope: 'above_idle',
+      source: 'ina3221 VDD_IN',
+      measured: true,
+      stale: false,
+      board_w: 4.877,
+      idle_w: 2.9,
+    });
+    expect(telemetry.governor).toMatchObject({
+      state: 'pacing',
+      max_freq_khz: 1_500_000,
+      duty: 0.778,
+      allowed_tokens_per_s: 13.99,
+    });
+    expect(telemetry.thermal).toMatchObject({ throttled: ['freq_capped'], under_voltage: false });
+    expect(telemetry.engine.joules_per_token).toBe(0.1235);
   });
 });
 

@@ -1,0 +1,148 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Config } from '../config/index.ts';
+import { type Clock, isErrno, type Logger, writeFileAtomic } from '../core/index.ts';
+import type { EngineSupervisor } from '../engine/index.ts';
+import {
+  createGovernorLoop,
+  createLaw,
+  type Decision,
+  type GovernorLoop,
+  type GovernorSettings,
+  type Law,
+} from '../governor/index.ts';
+import { type BoardSensors, type DeviceProfile, openActuators } from '../hardware/index.ts';
+import type { BoardSample, EnergyShare, HealthCode, ModelManifest } from '../protocol/index.ts';
+import { boardOf, modelOf } from './governor-board.ts';
+
+/** What was learnt is written down this often: a few kilobytes, so the card hardly notices. */
+const SNAPSHOT_PERIOD_MS = 300_000;
+const SNAPSHOT_FILE = 'governor.json';
+
+export type Governing = {
+  /** The latest decision; null before the engine has a model. */
+  decision(): Decision | null;
+  sample(): BoardSample;
+  /** Brackets the energy of one answer. */
+  meter: { begin(): void; end(): EnergyShare | null };
+  /** Takes charge of an engine's pace, from its start on. */
+  govern(engine: EngineSupervisor, manifest: ModelManifest, modelFolder: string): void;
+  /** Settings have changed. */
+  update(): void;
+  close(): void;
+};
+
+export function settingsOf(config: Config): GovernorSettings {
+  const { governor } = config;
+  return {
+    budgetW: governor.budget_w,
+    scope: governor.scope,
+    rail: governor.rail,
+    energyWhPerDay: governor.energy_wh_per_day,
+    windows: governor.windows.map((one) => ({ seconds: one.seconds, overPct: one.over_pct })),
+    burstWindowS: governor.burst_window_s,
+    temperatureLimitC: governor.temperature_limit_c,
+  };
+}
+
+/** The law, its sensors and its actuators around a real engine. */
+export function startGoverning(options: {
+  config: () => Config;
+  profile: DeviceProfile | null;
+  sensors: BoardSensors;
+  clock: Clock;
+  logger: Logger;
+  /** Codes that hold now, with their texts; every other code of the governor does not. */
+  onConditions: (conditions: Map<HealthCode, string>) => void;
+}): Governing {
+  const { config, profile, sensors, clock, logger } = options;
+  const snapshotPath = join(config().node.state_folder, SNAPSHOT_FILE);
+  const actuators = openActuators({
+    sysfsRoot: config().hardware.sysfs_root,
+    procRoot: config().hardware.proc_root,
+    stateFolder: config().node.state_folder,
+    logger,
+  });
+  let law: Law | undefined;
+  let loop: GovernorLoop | undefined;
+
+  const save = () => {
+    if (law === undefined) return;
+    try {
+      mkdirSync(dirname(snapshotPath), { recursive: true, mode: 0o700 });
+      writeFileAtomic(snapshotPath, JSON.stringify(law.snapshot()));
+    } catch (error) {
+      logger.warn({ error }, 'what the governor has learnt could not be saved');
+    }
+  };
+  const saving = clock.setRepeating(SNAPSHOT_PERIOD_MS, save);
+
+  function conditionsOf(decision: Decision): Map<HealthCode, string> {
+    const found = new Map(decision.conditions.map(({ code, text }) => [code, text]));
+    const denied = actuators.denied();
+    if (denied !== null) found.set('actuator_denied', `${denied}; steps are paced instead`);
+    return found;
+  }
+
+  return {
+    decision: () => loop?.decision() ?? null,
+    sample: () => sensors.sample(),
+    meter: {
+      begin: () => loop?.startJob(),
+      end: () => loop?.endJob() ?? null,
+    },
+    govern(engine, manifest, modelFolder) {
+      loop?.close();
+      const model = modelOf(manifest, modelFolder);
+      law = createLaw({
+        settings: settingsOf(config()),
+        board: boardOf(profile, model),
+        model,
+        nowMs: clock.monotonicMs(),
+        state: readSnapshot(snapshotPath),
+      });
+      let chunkRows: number | undefined;
+      loop = createGovernorLoop({
+        law,
+        clock,
+        sampleHz: config().governor.sample_hz,
+        sample: () => sensors.sample(),
+        applyOrder(order) {
+          const threads = config().engine.threads || order.threads;
+          if (threads !== engine.status().threads) engine.setThreads(threads);
+          const { maxFreqKhz, canScale } = actuators.apply(order);
+          return { threads, maxFreqKhz: canScale ? maxFreqKhz : null };
+        },
+        onDecision(decision) {
+          if (decision.chunkRows !== chunkRows) {
+            chunkRows = decision.chunkRows;
+            engine.setChunkRows(chunkRows);
+          }
+          options.onConditions(conditionsOf(decision));
+        },
+      });
+      engine.setGate(loop.gate);
+    },
+    update() {
+      law?.update(settingsOf(config()), clock.monotonicMs());
+      loop?.poke();
+    },
+    close() {
+      saving.cancel();
+      loop?.close();
+      save();
+      actuators.close();
+      sensors.close();
+    },
+  };
+}
+
+/** What an earlier life learnt; anything unreadable counts as nothing, and the law checks the rest. */
+function readSnapshot(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
