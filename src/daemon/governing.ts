@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import { type Clock, isErrno, type Logger, writeFileAtomic } from '../core/index.ts';
@@ -108,7 +109,9 @@ export function startGoverning(options: {
         sampleHz: config().governor.sample_hz,
         sample: () => sensors.sample(),
         applyOrder(order) {
-          const threads = config().engine.threads || order.threads;
+          // A profile may know more cores than this container or simulated board really has.
+          const most = Math.min(order.threads, availableParallelism());
+          const threads = config().engine.threads || most;
           if (threads !== engine.status().threads) engine.setThreads(threads);
           const { maxFreqKhz, canScale } = actuators.apply(order);
           return { threads, maxFreqKhz: canScale ? maxFreqKhz : null };
