@@ -56,7 +56,12 @@ export async function writeSynced(
   try {
     await body((bytes, position) => {
       for (let from = 0; from < bytes.length;) {
-        from += disk.write(descriptor, bytes, from, position + from);
+        const written = disk.write(descriptor, bytes, from, position + from);
+        // Some file systems say "full" by taking nothing instead of by an error.
+        if (written <= 0) {
+          throw new ModelError('disk_full', path, `the disk takes no more bytes of ${path}`);
+        }
+        from += written;
       }
     });
     fsyncSync(descriptor);

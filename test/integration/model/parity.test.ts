@@ -110,7 +110,7 @@ describe.each(forms)('tiny ERNIE as $form for $target', ({ form, target }) => {
     expect(step.newRows.size).toBe(layers * kvHeads * 2);
     for (const dims of step.newRows.values()) expect(dims).toEqual([1, 4, headDim]);
     const sum = step.logits.reduce((total, logit) => total + Math.exp(logit), 0);
-    expect(step.logsumexp).toBeCloseTo(Math.log(sum), 4);
+    expect(step.logsumexp).toBeCloseTo(Math.log(sum), 5);
   });
 });
 
