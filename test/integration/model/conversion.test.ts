@@ -140,7 +140,10 @@ describe('a full disk', () => {
     try {
       const out = join(mount, 'model');
       await expect(convertModel(TINY, { out })).rejects.toMatchObject({ fault: 'disk_full' });
-      const conversion = convertModel(TINY, { out, disk: { ...roomy, write: realDisk.write } });
+      const conversion = convertModel(TINY, {
+        out,
+        disk: { ...roomy, write: (...to) => realDisk.write(...to) },
+      });
       await expect(conversion).rejects.toMatchObject({ fault: 'disk_full' });
       expect(readdirSync(mount)).toEqual([]);
     } finally {
