@@ -54,14 +54,19 @@ const plant = spawn(
   ],
   { stdio: ['ignore', 'ignore', 'inherit'] },
 );
+const plantStartedAt = performance.now();
 const device = await connectDevice(broker.url);
+let judgedFromS = 0;
 let answers = 0;
 let tokens = 0;
 let joules = 0;
 let measured = 0;
-let lastTelemetry = '';
 try {
   await waitOnline(device);
+  // Loading the model is no inference, and nothing paces it: judged is what comes after.
+  await device.prompt({ id: 'first', prompt: 'warm up', max_tokens: 1 });
+  await device.terminal('first');
+  judgedFromS = (performance.now() - plantStartedAt) / 1000 + 1;
   const end = performance.now() + seconds * 1000;
   for (let round = 0; performance.now() < end; round += 1) {
     const id = `g${round}`;
@@ -78,7 +83,6 @@ try {
     tokens += frame.usage.completion_tokens;
     joules += frame.energy.joules ?? 0;
     if (frame.energy.measured) measured += 1;
-    lastTelemetry = device.messages('twowatt/v1/board/telemetry').at(-1) ?? '';
   }
 } finally {
   await device.close();
@@ -93,7 +97,7 @@ const rows = readFileSync(log, 'utf8')
   .slice(1)
   .map((line) => line.split(',').map(Number))
   .map(([atS = 0, , aboveIdleW = 0]) => ({ atS, aboveIdleW }))
-  .filter(({ atS }) => atS <= seconds);
+  .filter(({ atS }) => atS >= judgedFromS && atS <= judgedFromS + seconds);
 rmSync(folder, { recursive: true, force: true });
 
 /** Time-weighted means over every window of the length that ends at a row. */
@@ -124,7 +128,6 @@ const windows = LIMITS.map(({ windowS, overPct }) => {
   };
 });
 const trueJ = meansOver(seconds * 0.9).at(-1) ?? Number.NaN;
-if (process.env['TELEMETRY']) console.log(lastTelemetry);
 const result = {
   board: values.board,
   budgetW,

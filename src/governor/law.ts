@@ -10,6 +10,7 @@ import { type Allowance, Purse } from './purse.ts';
 import { packState, unpackState } from './saved-state.ts';
 import { believableJ, type RunningStep } from './running-step.ts';
 import { powerKey, StepModel, type Work } from './step-model.ts';
+import { QuietWatch } from './quiet.ts';
 import { type Stretch, Stretches } from './stretch.ts';
 import { ThermalLimiter } from './thermal.ts';
 import { Trim } from './trim.ts';
@@ -38,6 +39,7 @@ export function createLaw(options: LawOptions): Law {
 
   const steps = new StepModel(board, model, saved?.steps);
   const meter = new PowerMeter(settings, board, saved?.idle);
+  const quiet = new QuietWatch(options.nowMs);
   const thermal = new ThermalLimiter(settings.temperatureLimitC, now);
   const day = new DailyEnergy(settings.energyWhPerDay, now, saved?.day);
   const trim = new Trim(saved?.trim);
@@ -160,7 +162,9 @@ export function createLaw(options: LawOptions): Law {
       expectedW += (bookedW - expectedW) * Math.min(1, elapsedMs / EXPECTED_SETTLE_MS);
       bookedSinceSampleJ = 0;
     }
-    const idle = running === undefined && now - lastWorkMs > IDLE_AFTER_MS;
+    quiet.observe(sample, now);
+    const restedMs = Math.min(now - lastWorkMs, quiet.forMs(now));
+    const idle = running === undefined && restedMs > IDLE_AFTER_MS;
     const workW = meter.observe({ ...sample, atMs: now }, expectedW, idle);
     if (workW === null || elapsedMs > 3000) {
       stretches.drop();
