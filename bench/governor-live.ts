@@ -50,7 +50,14 @@ const plant = spawn(
   process.execPath,
   [
     resolve(import.meta.dirname, '../src/hardware/sim/live.ts'),
-    ...['--folder', board, '--profile', values.board, '--pid', String(daemon.pid), '--log', log],
+    '--folder',
+    board,
+    '--profile',
+    values.board,
+    '--pid',
+    String(daemon.pid),
+    '--log',
+    log,
   ],
   { stdio: ['ignore', 'ignore', 'inherit'] },
 );

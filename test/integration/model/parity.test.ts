@@ -81,6 +81,9 @@ describe.each(forms)('tiny ERNIE as $form for $target', ({ form, target }) => {
     const rows: Float32Array[] = [];
     for (const id of tiny.input_ids) rows.push((await opened.graph.step([id])).logits);
     const { largest, rms } = differences(rows, tiny.logits);
+    console.log(
+      `${form} ${target}: largest error ${largest.toExponential(3)}, rms ${rms.toExponential(3)}`,
+    );
     if (form === 'fp32') expect(largest).toBeLessThanOrEqual(1e-4);
     else expect(rms).toBeLessThanOrEqual(0.06);
   });
