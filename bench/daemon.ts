@@ -31,6 +31,7 @@ const median = (samples: number[]) =>
 
 /** Sampled at a high temperature, so that the answer does not end early; the seed makes both sides equal. */
 const request = (round: number) => ({
+  // Random weights never end; the bundled model must be kept from its end token.
   prompt: `Round ${round}: tell a long story about a lamp, a fan and a sensor in the garden.`,
   max_tokens: tokens,
   temperature: 2,

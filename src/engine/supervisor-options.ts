@@ -32,7 +32,6 @@ export const DEFAULTS = {
   loadTimeoutMs: 300_000,
   closeTimeoutMs: 5_000,
   backoff: { shortestMs: 250, longestMs: 30_000 } satisfies Backoff,
-  // A small young generation and only the middle compiler: 12 MB less resident; the scan over a
-  // vocabulary of 103,424 takes 0.41 instead of 0.33 ms (x64).
-  execArgv: ['--max-semi-space-size=1', '--no-opt'],
+  // A small young generation: 7 MB less resident and no slower.
+  execArgv: ['--max-semi-space-size=1'],
 };
