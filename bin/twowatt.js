@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { DAEMON_FLAGS } from './daemon-flags.js';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -19,12 +20,8 @@ if (recentEnough) {
     process.exit(1);
   }
   if (process.argv[2] === 'run') {
-    // The daemon moves messages; the model runs in the engine process. Without the optimising
-    // compilers and with a small young generation it keeps 79 MB resident instead of 100, measured
-    // idle on x64. The flags hold from here on, which is before anything of size is loaded.
-    const flags =
-      '--no-opt --no-maglev --max-lazy --max-semi-space-size=1 --semi-space-growth-factor=1';
-    for (const flag of flags.split(' ')) setFlagsFromString(flag);
+    // They hold from here on, which is before anything of size is loaded.
+    for (const flag of DAEMON_FLAGS) setFlagsFromString(flag);
   }
   await import(pathToFileURL(built).href);
 } else {

@@ -5,6 +5,7 @@
 export * from './frames.ts';
 export * from './generation.ts';
 export * from './health.ts';
+export * from './json.ts';
 export * from './model-manifest.ts';
 export * from './node.ts';
 export * from './power.ts';

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { isClientId, TwowattError } from '../core/index.ts';
 import type { ChatMessage, GenerateRequest } from './generation.ts';
+import { parseJson } from './json.ts';
 
 export type PromptRoute = 'auto' | 'edge' | 'cloud';
 export type Privacy = 'local' | 'redact' | 'any';
@@ -238,9 +239,10 @@ export function decodePromptPayload(payload: Uint8Array): { json: unknown } | { 
   const decoded = decodeText(payload);
   if (!/^[\s\uFEFF]*\{/.test(decoded)) return { text: decoded };
   try {
-    return { json: JSON.parse(decoded) as unknown };
+    return { json: parseJson(decoded) };
   } catch (error) {
-    throw new TwowattError('invalid_request', 'the payload starts with { but is not valid JSON', {
+    const why = error instanceof RangeError ? `is ${error.message}` : 'is not valid JSON';
+    throw new TwowattError('invalid_request', `the payload starts with { but ${why}`, {
       cause: error,
     });
   }

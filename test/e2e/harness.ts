@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectAsync, type IClientPublishOptions, type MqttClient } from 'mqtt';
+import { DAEMON_FLAGS } from '../../bin/daemon-flags.js';
 import type { Frame, TerminalFrame } from '../../src/protocol/index.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
@@ -52,7 +53,8 @@ export function startDaemonProcess(options: {
   ];
   const child = spawn(
     process.execPath,
-    [MAIN, 'run', ...settings.flatMap((setting) => ['--set', setting])],
+    // As it is shipped: what a test says of memory should hold for users.
+    [...DAEMON_FLAGS, MAIN, 'run', ...settings.flatMap((setting) => ['--set', setting])],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: options.stateFolder, ...options.env },

@@ -22,6 +22,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let frozen = false;
   let received = 0;
+  /** Ends that came while frozen: a dead link tells neither side of the other's goodbye. */
+  let untold: (() => void)[] = [];
   const listener = createServer({ noDelay: true }, (client) => {
     const server = connect({ host: '127.0.0.1', port: targetPort, noDelay: true });
     const pair = { client, server };
@@ -46,7 +48,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     });
     for (const socket of [client, server]) {
       socket.on('error', end);
-      socket.on('close', end);
+      socket.on('close', () => {
+        if (frozen) untold.push(end);
+        else end();
+      });
     }
     if (frozen) client.pause();
   });
@@ -73,6 +78,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     thaw() {
       frozen = false;
+      for (const end of untold) end();
+      untold = [];
       each(({ client, server }) => {
         client.resume();
         server.resume();

@@ -10,6 +10,13 @@ export type StepOutput = { logits: Float32Array; logSumExp: number };
 type Runtime = typeof import('onnxruntime-node');
 
 /**
+ * x86 without VNNI sums u8×s8 products with saturation, which ruins answers. Folders made on such a
+ * machine hold unsigned weights; for one that comes from elsewhere this makes onnxruntime turn the
+ * weights round when it opens them. Other CPUs ignore it.
+ */
+export const EXACT_PRODUCTS = { session: { x64quantprecision: '1' } };
+
+/**
  * The graph, opened. One step runs at a time; a step blocks this process's JavaScript thread, which
  * is why the engine has a process of its own.
  */
@@ -51,6 +58,7 @@ export class EngineSession {
         // A pattern is planned anew for every length of the cache and then kept: memory for nothing.
         enableMemPattern: false,
         logSeverityLevel: 3,
+        extra: EXACT_PRODUCTS,
       });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 import type { IPublishPacket } from 'mqtt';
 import { TwowattError } from '../../core/index.ts';
-import { decodeText, type StateMessage } from '../../protocol/index.ts';
+import { decodeText, parseJson, type StateMessage } from '../../protocol/index.ts';
 import { readEcho } from './properties.ts';
 import type { PromptRoute } from './routes.ts';
 import type { InboundPrompt } from '../../service/ports.ts';
@@ -56,10 +56,11 @@ export function readObject(
   }
   let value: unknown;
   try {
-    value = JSON.parse(decodeText(bytes));
+    value = parseJson(decodeText(bytes));
   } catch (error) {
     if (error instanceof TwowattError) throw error;
-    throw new TwowattError('invalid_request', 'the payload is not valid JSON', { cause: error });
+    const why = error instanceof RangeError ? error.message : 'not valid JSON';
+    throw new TwowattError('invalid_request', `the payload is ${why}`, { cause: error });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TwowattError('invalid_request', 'expected a JSON object');

@@ -32,6 +32,18 @@ describe('answers of the real engine', () => {
     }
   });
 
+  it.each(['dotprod', 'nodotprod'] as const)(
+    'are the same from a folder that was made for %s cores, whatever this machine has',
+    async (target) => {
+      const other = await openNano({}, target);
+      for (const { messages, greedy_text: text } of nanoGolden().slice(0, 3)) {
+        const request = greedy({ messages: chat(...messages), maxTokens: 200 });
+        expect((await ask(request, other)).text).toBe(text);
+      }
+      await other.dispose();
+    },
+  );
+
   it('are the same for the same seed, and others for another', async () => {
     const first = await ask(wild(60, 1));
     const second = await ask(wild(60, 1));

@@ -13,6 +13,7 @@ import type {
   GenerateRequest,
   GenerationPart,
   GenerationResult,
+  ModelTarget,
   Sampling,
 } from '../../../src/protocol/index.ts';
 
@@ -25,14 +26,16 @@ const GREEDY: Sampling = {
   seed: null,
 };
 
-/** A fresh folder with nano as INT8 for this machine. */
-export async function convertNano(): Promise<{ folder: string; remove: () => void }> {
+/** A fresh folder with nano as INT8, for this machine unless another target is named. */
+export async function convertNano(
+  target: ModelTarget = detectTarget({ procRoot: '/proc' }),
+): Promise<{ folder: string; remove: () => void }> {
   const parent = mkdtempSync(join(tmpdir(), 'twowatt-engine-'));
   const folder = join(parent, 'nano');
   await convertModel(bundledModelFolder(), {
     out: folder,
     form: 'int8',
-    target: detectTarget({ procRoot: '/proc' }),
+    target,
   });
   return { folder, remove: () => rmSync(parent, { recursive: true, force: true }) };
 }
@@ -55,8 +58,11 @@ export type Nano = {
   dispose: () => Promise<void>;
 };
 
-export async function openNano(options: Partial<EngineSupervisorOptions> = {}): Promise<Nano> {
-  const { folder, remove } = await convertNano();
+export async function openNano(
+  options: Partial<EngineSupervisorOptions> = {},
+  target?: ModelTarget,
+): Promise<Nano> {
+  const { folder, remove } = await convertNano(target);
   const engine = createEngineSupervisor({
     modelFolder: folder,
     threads: 1,

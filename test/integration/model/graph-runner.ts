@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { EXACT_PRODUCTS } from '../../../src/engine/process/session.ts';
 import { GRAPH_FILE, type ModelManifest } from '../../../src/protocol/index.ts';
 
 export type Step = { logits: Float32Array; logsumexp: number; newRows: Map<string, number[]> };
@@ -18,7 +19,7 @@ export class GraphRunner {
   }
 
   static async open(folder: string, manifest: ModelManifest): Promise<GraphRunner> {
-    const options = { intraOpNumThreads: 1, logSeverityLevel: 3 as const };
+    const options = { intraOpNumThreads: 1, logSeverityLevel: 3 as const, extra: EXACT_PRODUCTS };
     const session = await InferenceSession.create(join(folder, GRAPH_FILE), options);
     return new GraphRunner(session, manifest.dimensions);
   }
