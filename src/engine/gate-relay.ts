@@ -1,5 +1,5 @@
 import type { Logger } from '../core/index.ts';
-import type { Step, StepGate } from './gate.ts';
+import { decodeAfter, type Step, type StepGate, type StepReport } from './gate.ts';
 
 type Ask = { step: Step; controller: AbortController };
 
@@ -9,13 +9,21 @@ type Ask = { step: Step; controller: AbortController };
  * the step pass, since a fault in pacing must not stop answers.
  */
 export class GateRelay {
-  readonly #grant: (ask: number) => void;
+  readonly #grant: (ask: number, ahead: number | null) => void;
+  readonly #grantAhead: (position: number) => void;
   readonly #logger: Logger;
   readonly #asks = new Map<number, Ask>();
   #gate: StepGate | null = null;
 
-  constructor(grant: (ask: number) => void, logger: Logger) {
-    this.#grant = grant;
+  constructor(
+    answers: {
+      granted: (ask: number, ahead: number | null) => void;
+      ahead: (position: number) => void;
+    },
+    logger: Logger,
+  ) {
+    this.#grant = answers.granted;
+    this.#grantAhead = answers.ahead;
     this.#logger = logger;
   }
 
@@ -41,6 +49,29 @@ export class GateRelay {
     void this.#pass(ask, step, controller.signal);
   }
 
+  report(report: StepReport | null): void {
+    if (report !== null) this.#gate?.report(report);
+  }
+
+  /** The engine has begun the step that it was granted ahead. */
+  took(step: Step, report: StepReport): void {
+    this.report(report);
+    this.#gate?.begin?.(step);
+    const next = this.#ahead(step);
+    if (next !== null) this.#grantAhead(next);
+  }
+
+  /** Position of the next decode step if it is granted before it is asked for. */
+  #ahead(step: Step): number | null {
+    const next = decodeAfter(step);
+    try {
+      return this.#gate?.ahead?.(next) === true ? next.position : null;
+    } catch (error) {
+      this.#logger.error({ error }, 'the step gate failed; the next step is asked for');
+      return null;
+    }
+  }
+
   async #pass(ask: number, step: Step, signal: AbortSignal): Promise<void> {
     try {
       await this.#gate?.acquire(step, signal);
@@ -49,7 +80,7 @@ export class GateRelay {
     }
     if (signal.aborted) return;
     this.#asks.delete(ask);
-    this.#grant(ask);
+    this.#grant(ask, this.#ahead(step));
   }
 
   /** Nobody waits any more: the job ended or the process is gone. */

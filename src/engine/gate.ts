@@ -18,6 +18,19 @@ export interface StepGate {
   acquire(step: Step, signal: AbortSignal): Promise<void>;
   /** The granted step has run. */
   report(report: StepReport): void;
+  /**
+   * Whether `next` may follow the step that runs now without being asked for; saves a round trip per
+   * step while nothing limits the engine. Nothing is reserved: `begin` tells when it was used. A gate
+   * without it is asked for every step.
+   */
+  ahead?(next: Step): boolean;
+  /** The step that was granted ahead has begun, after the one before was reported. */
+  begin?(step: Step): void;
+}
+
+/** The step after `step` of an answer that is being decoded. */
+export function decodeAfter(step: Step): Step {
+  return { phase: 'decode', rows: 1, position: step.position + step.rows };
 }
 
 /** A gate that is open until it is held; held steps wait until it is released. */

@@ -6,7 +6,7 @@
  * request gives the same text whatever ran before it and however it is paced; nothing leaves the
  * process but its channel to the supervisor (no network, no telemetry files).
  */
-export { createHoldableGate, type StepReport } from './gate.ts';
+export { createHoldableGate, type Step, type StepReport } from './gate.ts';
 export type { ModelTrouble } from './messages.ts';
 export { createEngineSupervisor, type EngineSupervisor } from './supervisor.ts';
 export type { EngineSupervisorOptions } from './supervisor-options.ts';

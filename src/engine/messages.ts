@@ -14,7 +14,9 @@ export type ToEngine =
   | { type: 'cancel'; job: number }
   /** Whether steps are to be asked for. Without, the engine runs freely and says nothing per step. */
   | { type: 'gate'; driven: boolean }
-  | { type: 'granted'; ask: number }
+  /** `ahead`: the decode step at this position, should it be the next one, is granted as well. */
+  | { type: 'granted'; ask: number; ahead: number | null }
+  | { type: 'ahead'; position: number }
   /** Rows of a prefill chunk from the next job on. */
   | { type: 'chunks'; rows: number };
 
@@ -28,6 +30,10 @@ export type FromEngine =
   | { type: 'part'; job: number; part: GenerationPart }
   /** Steps done by this process so far: a sign of life between parts. */
   | { type: 'progress'; job: number; steps: number }
-  | { type: 'ask'; ask: number; job: number; step: Step }
+  /** `report` is that of the step before; null for a job's first. */
+  | { type: 'ask'; ask: number; job: number; step: Step; report: StepReport | null }
+  /** The step that was granted ahead has begun. */
+  | { type: 'took'; job: number; step: Step; report: StepReport }
+  /** A job's last step. */
   | { type: 'report'; job: number; report: StepReport }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: LogFields; message: string };

@@ -100,10 +100,16 @@ class EngineSupervisorImpl {
     this.#model = options.facts ?? null;
     this.#threads = options.threads;
     this.#threadsWanted = options.threads;
-    this.#relay = new GateRelay((ask) => {
-      this.#sign();
-      this.#process?.send({ type: 'granted', ask });
-    }, this.#logger);
+    this.#relay = new GateRelay(
+      {
+        granted: (ask, ahead) => {
+          this.#sign();
+          this.#process?.send({ type: 'granted', ask, ahead });
+        },
+        ahead: (position) => this.#process?.send({ type: 'ahead', position }),
+      },
+      this.#logger,
+    );
     this.#watch = new StepWatch(options.clock, {
       rightlyIdle: () => this.#relay.waiting,
       onStuck: (limitMs) => {
@@ -271,10 +277,14 @@ class EngineSupervisorImpl {
         if (this.#running?.id === message.job) this.#takePart(this.#running, message.part);
         break;
       case 'ask':
+        this.#relay.report(message.report);
         if (this.#running?.id === message.job) this.#relay.ask(message.ask, message.step);
         break;
+      case 'took':
+        this.#relay.took(message.step, message.report);
+        break;
       case 'report':
-        this.#relay.gate?.report(message.report);
+        this.#relay.report(message.report);
         break;
       case 'progress':
         break;

@@ -238,6 +238,17 @@ export function createLaw(options: LawOptions): Law {
       lastWaitMs = now;
       return { kind: 'wait', untilMs: Math.min(at, again) };
     },
+    mayFollow(step, nowMs) {
+      tick(nowMs);
+      if (running === undefined) return false;
+      refresh();
+      if (obstacle() !== null) return false;
+      const work = { ...step, first: running.work.phase === 'prefill' };
+      const seconds =
+        steps.seconds(planner.point, running.work) + steps.seconds(planner.point, work);
+      const joules = steps.joules(planner.point, work);
+      return purse.coversBoth(running.debitedJ, joules, seconds * 1000, now);
+    },
     begin(step, nowMs) {
       tick(nowMs);
       const work = nameWork(step);

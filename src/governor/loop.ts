@@ -24,6 +24,10 @@ export type GovernorGate = {
   acquire(step: GovernorStep, signal: AbortSignal): Promise<void>;
   /** The granted step has run. */
   report(report: GovernorStep & { durationMs: number }): void;
+  /** Whether `next` may follow the running step without being asked for. */
+  ahead(next: GovernorStep): boolean;
+  /** The step that was granted ahead has begun. */
+  begin(step: GovernorStep): void;
 };
 
 export type GovernorLoop = {
@@ -156,6 +160,14 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
         job.measured &&= share.measured;
         job.steps += 1;
         pump();
+      },
+      ahead: (next) =>
+        !closed && granted && waiters.length === 0 && law.mayFollow(next, clock.monotonicMs()),
+      begin(step) {
+        if (closed) return;
+        abandon();
+        law.begin(step, clock.monotonicMs());
+        granted = true;
       },
     },
     startJob() {

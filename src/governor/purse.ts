@@ -90,6 +90,20 @@ export class Purse {
     return at;
   }
 
+  /**
+   * Whether a step of `nextJ` could start now, although `runningJ` of the step before it are debited
+   * but not booked. Two steps together that are too dear for the shortest window never pass.
+   */
+  coversBoth(runningJ: number, nextJ: number, durationMs: number, nowMs: number): boolean {
+    const joules = runningJ + nextJ;
+    const shortest = Math.min(...this.#windows.map(({ seconds }) => seconds));
+    return (
+      this.#bucket.balanceJ >= nextJ &&
+      joules <= this.#allowance.strictW * shortest &&
+      this.#windows.every((window) => window.earliest(joules, durationMs, nowMs) <= nowMs)
+    );
+  }
+
   debit(joules: number, nowMs: number): void {
     this.#bucket.debit(joules, nowMs);
   }

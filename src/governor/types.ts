@@ -105,6 +105,11 @@ export interface Law {
   observe(sample: BoardSample): void;
   /** May this step run now? Asking costs nothing and may be repeated. */
   ask(step: GovernorStep, nowMs: number): Grant;
+  /**
+   * Whether a step may follow the one that runs now, without a further `ask`. Only where the energy
+   * for both is there already: while limits bind, every step is asked for.
+   */
+  mayFollow(step: GovernorStep, nowMs: number): boolean;
   /** A granted step begins: its predicted energy is debited. */
   begin(step: GovernorStep, nowMs: number): void;
   /** It has run. Returns its share of the energy above idle. */

@@ -6,13 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { TwowattError } from '../../core/index.ts';
 import type { ModelManifest } from '../../protocol/index.ts';
-import type { StepGate } from '../gate.ts';
 import type { FromEngine, ToEngine } from '../messages.ts';
 import { answer, type Workbench } from './answer.ts';
 import { KvCache, MOST_CHUNK_ROWS } from './kv-cache.ts';
 import { LoadError } from './load-error.ts';
 import { factsOf, readManifest } from './model-folder.ts';
 import { EngineSession } from './session.ts';
+import { StepAsker } from './step-asker.ts';
 import { type EngineTokenizer, loadTokenizer } from './tokenizer.ts';
 
 /** Signs of life between parts: enough for any watchdog, too few to cost anything. */
@@ -41,32 +41,8 @@ function send(message: FromEngine): void {
   process.send?.(message, undefined, undefined, () => {});
 }
 
-let gateDriven = false;
 let chunkRows = MOST_CHUNK_ROWS;
-let asks = 0;
-const granted = new Map<number, () => void>();
-
-/** Open, it costs a resolved promise per step; driven, the supervisor's gate decides. */
-const gate: StepGate = {
-  acquire(step, signal) {
-    if (!gateDriven || running === undefined) return Promise.resolve();
-    const ask = ++asks;
-    const { job } = running;
-    return new Promise((resolve) => {
-      const pass = () => {
-        granted.delete(ask);
-        signal.removeEventListener('abort', pass);
-        resolve();
-      };
-      granted.set(ask, pass);
-      signal.addEventListener('abort', pass, { once: true });
-      send({ type: 'ask', ask, job, step });
-    });
-  },
-  report(report) {
-    if (gateDriven && running) send({ type: 'report', job: running.job, report });
-  },
-};
+const gate = new StepAsker(send);
 
 async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promise<void> {
   const startedAt = nowMs();
@@ -119,6 +95,7 @@ async function generate({ job, request }: GenerateMessage): Promise<void> {
   }
   const controller = new AbortController();
   running = { job, controller };
+  gate.startJob(job);
   const bench: Workbench = {
     session: opened.session,
     cache: opened.cache,
@@ -138,6 +115,7 @@ async function generate({ job, request }: GenerateMessage): Promise<void> {
     send({ type: 'part', job, part });
   const last = await answer(request, controller.signal, emit, bench);
   running = undefined;
+  gate.endJob();
   send({ type: 'part', job, part: last });
 }
 
@@ -153,12 +131,13 @@ function receive(message: ToEngine): void {
       if (running?.job === message.job) running.controller.abort();
       break;
     case 'gate':
-      gateDriven = message.driven;
-      // Whoever still waits asked a gate that is gone.
-      if (!gateDriven) for (const pass of granted.values()) pass();
+      gate.drive(message.driven);
       break;
     case 'granted':
-      granted.get(message.ask)?.();
+      gate.granted(message.ask, message.ahead);
+      break;
+    case 'ahead':
+      gate.grantedAhead(message.position);
       break;
     case 'chunks':
       chunkRows = message.rows;

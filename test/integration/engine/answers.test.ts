@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHoldableGate, type StepReport } from '../../../src/engine/index.ts';
+import { createHoldableGate, type Step, type StepReport } from '../../../src/engine/index.ts';
 import type { GenerateRequest, GenerationResult } from '../../../src/protocol/index.ts';
 import { collect, streamedText } from '../../contract/engine.suite.ts';
 import { chat, doneOf, greedy, longPrompt, type Nano, nanoGolden, openNano, wild } from './nano.ts';
@@ -190,6 +190,31 @@ describe('the step gate', () => {
     );
     expect(reports.every(({ durationMs }) => durationMs > 0)).toBe(true);
     nano.engine.setGate(null);
+  });
+
+  it('asks for no step that was granted ahead, and reports every one in order', async () => {
+    const free = await ask(wild(24));
+    const asked: Step[] = [];
+    const begun: Step[] = [];
+    const reports: StepReport[] = [];
+    nano.engine.setGate({
+      acquire(step) {
+        asked.push(step);
+        return Promise.resolve();
+      },
+      report: (report) => reports.push(report),
+      begin: (step) => begun.push(step),
+      // Every third step must be asked for.
+      ahead: ({ position }) => position % 3 !== 0,
+    });
+    const paced = await ask(wild(24));
+    nano.engine.setGate(null);
+    expect(paced.text).toBe(free.text);
+    const positions = (steps: Step[]) => steps.map(({ position }) => position);
+    expect(begun.length).toBeGreaterThan(0);
+    expect(positions(begun).every((position) => position % 3 !== 0)).toBe(true);
+    expect(positions([...asked, ...begun]).toSorted((a, b) => a - b)).toEqual(positions(reports));
+    expect(reports.filter(({ phase }) => phase === 'decode')).toHaveLength(23);
   });
 
   it('lets a held job be cancelled, and a removed gate lets waiting steps pass', async () => {

@@ -57,6 +57,36 @@ describe('the loop', () => {
     await engine;
   });
 
+  it.each([0.3, 0.5, 1, 20])(
+    'grants steps ahead at %d W only as far as the energy for them is there',
+    async (budgetW) => {
+      const { clock, loop } = start({ budgetW });
+      const stop = new AbortController();
+      const counts = { asked: 0, ahead: 0 };
+      const engine = (async () => {
+        let free = false;
+        for (let position = 0; !stop.signal.aborted; position += 1) {
+          const step = { ...STEP, position };
+          if (free) loop.gate.begin(step);
+          else await loop.gate.acquire(step, never);
+          counts[free ? 'ahead' : 'asked'] += 1;
+          free = loop.gate.ahead({ ...step, position: position + 1 });
+          await new Promise<void>((resolve) => clock.setTimer(91, resolve));
+          loop.gate.report({ ...step, durationMs: 91 });
+        }
+      })();
+      await clock.advance(30_000);
+      const granted = counts.asked + counts.ahead;
+      // As many as the budget and the burst buy, at about 0.155 J a step, and no more.
+      if (budgetW < 3) expect(granted).toBeLessThan(((30 + 1) * budgetW) / 0.145);
+      else expect(counts.ahead).toBeGreaterThan(0.9 * granted);
+      stop.abort();
+      loop.close();
+      await clock.advance(1000);
+      await engine;
+    },
+  );
+
   it('lets go of a step whose job is over, and grants it nothing', async () => {
     const { clock, loop } = start({ budgetW: 0.01 });
     const controller = new AbortController();
