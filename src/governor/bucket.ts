@@ -40,6 +40,11 @@ export class EnergyBucket {
     this.#balanceJ = Math.min(this.#balanceJ, Math.max(depthJ, this.#wantedJ));
   }
 
+  /** Gives up what was saved; a debt stays. */
+  forfeit(): void {
+    this.#balanceJ = Math.min(this.#balanceJ, 0);
+  }
+
   /** However long nobody called, no more than the depth, or one dear step, can have been saved. */
   #fill(nowMs: number): void {
     const seconds = Math.max(0, nowMs - this.#atMs) / 1000;

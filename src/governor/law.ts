@@ -348,6 +348,8 @@ export function createLaw(options: LawOptions): Law {
       if (next.budgetW !== settings.budgetW || next.scope !== settings.scope) {
         trimFromMs = now + MEAN_MS;
       }
+      // Spent on top of the smaller budget, it would come back as a hole ten seconds later.
+      if (next.budgetW < settings.budgetW) purse.forfeit();
       settings = next;
       meter.update(next);
       thermal.setLimit(next.temperatureLimitC);

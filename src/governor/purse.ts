@@ -104,6 +104,11 @@ export class Purse {
     );
   }
 
+  /** What was saved under a larger budget is not spent under a smaller one. */
+  forfeit(): void {
+    this.#bucket.forfeit();
+  }
+
   debit(joules: number, nowMs: number): void {
     this.#bucket.debit(joules, nowMs);
   }
