@@ -1,7 +1,7 @@
 import type { Recording, StepRecord } from './closed-loop.ts';
 import { runOracle } from './oracle.ts';
 import type { PlantParameters } from './parameters.ts';
-import { integralOf, valueAt } from './scenario.ts';
+import { courseWithin, integralOf, valueAt } from './scenario.ts';
 import { stepCost } from './virtual-engine.ts';
 
 export type WindowFigures = {
@@ -136,8 +136,9 @@ function stepEvents(
   const mean = (fromS: number, toS: number) =>
     ((joules[at(toS)] ?? 0) - (joules[at(fromS)] ?? 0)) / Math.max(1e-9, toS - fromS);
   const windowS = Math.max(SETTLING_WINDOW.seconds, SETTLING_WINDOW.steps * stepS);
-  return scenario.budget_w.slice(1).map(([atS, toW], index) => {
-    const untilS = scenario.budget_w[index + 2]?.[0] ?? endS;
+  const seen = courseWithin(scenario.budget_w, endS);
+  return seen.slice(1).map(([atS, toW], index) => {
+    const untilS = seen[index + 2]?.[0] ?? endS;
     const steadyW = mean(atS + (untilS - atS) / 2, untilS);
     // The first moment after which no mean is off for as long as we watch.
     let settledS = atS;
