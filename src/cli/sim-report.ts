@@ -19,6 +19,7 @@ const LABEL_COLUMNS = 22;
 const row = (label: string, value: string): string => `  ${label.padEnd(LABEL_COLUMNS)}${value}`;
 const figure = (value: number | null, digits: number, unit: string): string =>
   value === null ? 'unknown' : `${value.toFixed(digits)} ${unit}`;
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const signed = (value: number): string =>
   Number.isFinite(value) ? `${value >= 0 ? '+' : ''}${value.toFixed(1)} %` : 'no budget at all';
 
@@ -28,7 +29,7 @@ const courseText = (course: readonly (readonly [number, number])[], unit: string
     .join(', ');
 
 /** The share of windows that pass their limit, for one line of a table. */
-const overText = (share: number): string => (share === 0 ? '0 %' : `${(share * 100).toFixed(1)} %`);
+const overText = (share: number): string => (share === 0 ? '0 %' : percent(share));
 
 function windowRows({ windows }: Figures): string[] {
   return windows.map(({ seconds, maxW, worstPct, violations }) => {
@@ -51,7 +52,7 @@ function baselineRows({ figures, baselines }: Simulation): string[] {
       run.meanW.toFixed(2),
       run.joulesPerToken?.toFixed(3) ?? '–',
       run.tokensPerS.toFixed(2),
-      `${(run.ofOracle * 100).toFixed(1)} %`,
+      run.ofOracle === null ? '–' : percent(run.ofOracle),
       run.maxSocC.toFixed(1),
       String(run.throttleEvents),
     ].concat(run.windows.map(({ violations }) => overText(violations))),
@@ -82,7 +83,7 @@ export function simulationText(simulation: Simulation): string {
     row('energy', figure(figures.joulesPerToken, 3, 'J/token')),
     row(
       'speed',
-      `${figures.tokensPerS.toFixed(2)} tokens/s, ${(figures.ofOracle * 100).toFixed(1)} % of the oracle’s work`,
+      `${figures.tokensPerS.toFixed(2)} tokens/s${figures.ofOracle === null ? '' : `, ${percent(figures.ofOracle)} of the oracle’s work`}`,
     ),
     row(
       'between tokens',

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { createSystemClock, TwowattError, writeFileAtomic } from '../core/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
+import { createSystemClock, TwowattError, writeFileAtomic } from '../core/index.ts';
 import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
 import { loadConfigForCli } from './config.ts';
 import { createProgressView } from './progress.ts';
