@@ -49,10 +49,11 @@ const daemon = startDaemonProcess({
 const plant = spawn(
   process.execPath,
   [
-    resolve(import.meta.dirname, '../src/hardware/sim/live.ts'),
-    '--folder',
+    resolve(import.meta.dirname, '../src/cli/main.ts'),
+    'sim',
+    '--live',
     board,
-    '--profile',
+    '--board',
     values.board,
     '--pid',
     String(daemon.pid),

@@ -1,11 +1,10 @@
 /**
  * Does the governor hold its watts, and what does that cost? `node bench/governor.ts [--scenario NAME]
- * [--board NAME] [--json] [--svg FILE]` runs every board through every scenario of
- * `bench/scenarios/` in virtual time, prints the figures with PASS or FAIL, and exits 1 on a FAIL.
+ * [--board NAME] [--json]` runs every board through every scenario of `scenarios/` in virtual time,
+ * prints the figures with PASS or FAIL, and exits 1 on a FAIL. `--charts FOLDER` draws the charts of
+ * docs/energy.md instead; `twowatt sim` draws any other run.
  * All boards here are simulated from their device profiles: none of this was measured on hardware.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createGovernorPacer } from '../src/cli/governor-pacer.ts';
 import {
@@ -14,40 +13,37 @@ import {
   calibratedPoints,
   type Figures,
   figuresOf,
-  readScenario,
+  loadScenarios,
   runClosedLoop,
 } from '../src/hardware/sim/index.ts';
-import { drawRun } from './governor/chart.ts';
+import { drawCharts } from './governor/charts.ts';
 import { judge, type Verdict } from './governor/judge.ts';
 import { baselineTable, figureTable } from './governor/tables.ts';
 
 const BOARDS = ['raspberry-pi-4b', 'raspberry-pi-5', 'raspberry-pi-zero-2-w', 'jetson-orin-nano'];
-const FOLDER = join(import.meta.dirname, 'scenarios');
 
 const { values } = parseArgs({
   options: {
     scenario: { type: 'string' },
     board: { type: 'string' },
     json: { type: 'boolean', default: false },
-    svg: { type: 'string' },
+    charts: { type: 'string' },
   },
 });
 
-const scenarios = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => readScenario(join(FOLDER, name)))
-  .filter(({ name }) => values.scenario === undefined || values.scenario === name);
-const boards = values.board === undefined ? BOARDS : [values.board];
-if (scenarios.length === 0) {
-  process.stderr.write(`no scenario ${values.scenario ?? ''} in bench/scenarios\n`);
-  process.exit(2);
+if (values.charts !== undefined) {
+  await drawCharts(values.charts);
+  process.exit(0);
 }
 
-/** One run is drawn: of the first board, the named scenario or the budget's steps. */
-const charted =
-  values.svg === undefined
-    ? undefined
-    : (scenarios.find(({ name }) => name === (values.scenario ?? 'budget-steps')) ?? scenarios[0]);
+const scenarios = loadScenarios().filter(
+  ({ name }) => values.scenario === undefined || values.scenario === name,
+);
+const boards = values.board === undefined ? BOARDS : [values.board];
+if (scenarios.length === 0) {
+  process.stderr.write(`no scenario ${values.scenario ?? ''} in scenarios\n`);
+  process.exit(2);
+}
 
 const say = (text: string) => values.json || process.stdout.write(`${text}\n`);
 const results: {
@@ -61,10 +57,8 @@ for (const board of boards) {
   const points = calibratedPoints(parameters);
   say(`\n${parameters.title} (simulated)`);
   for (const scenario of scenarios) {
-    const recording = runClosedLoop(scenario, parameters, points, createGovernorPacer);
-    const figures = figuresOf(recording);
-    if (board === boards[0] && scenario === charted)
-      writeFileSync(values.svg ?? '', drawRun(recording));
+    if (scenario.boards?.includes(board) === false) continue;
+    const figures = figuresOf(runClosedLoop(scenario, parameters, points, createGovernorPacer));
     const verdicts = judge(figures, scenario, parameters);
     const others: Record<string, Figures> = {};
     for (const [name, factory] of Object.entries(baselines)) {

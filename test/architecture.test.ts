@@ -70,6 +70,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
   { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
   { pattern: /^systeminformation/, home: /^hardware\//, why: 'host facts come from hardware' },
+  {
+    pattern: /^sharp$/,
+    home: /^cli\/chart\//,
+    why: 'only a picture in pixels needs sharp; it may not load on every machine',
+  },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 

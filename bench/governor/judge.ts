@@ -46,12 +46,14 @@ export function judge(
     verdicts.push(atMost(`excess ${name}`, excessJ, EXCESS_J, ' J', 2));
   }
   const share = scenario.power_sensor ? OF_ORACLE.sensor : OF_ORACLE.blind;
-  verdicts.push({
-    figure: 'work of the oracle’s',
-    value: `${(figures.ofOracle * 100).toFixed(1)} %`,
-    limit: `≥ ${share * 100} %`,
-    pass: figures.ofOracle >= share,
-  });
+  if (figures.ofOracle !== null) {
+    verdicts.push({
+      figure: 'work of the oracle’s',
+      value: `${(figures.ofOracle * 100).toFixed(1)} %`,
+      limit: `≥ ${share * 100} %`,
+      pass: figures.ofOracle >= share,
+    });
+  }
   const limitC = (scenario.temperature_limit_c ?? parameters.limitC) + ABOVE_LIMIT_C;
   verdicts.push(atMost('temperature', figures.maxSocC, limitC, ' °C'));
   verdicts.push(atMost('throttle events', figures.throttleEvents, 0, '', 0));

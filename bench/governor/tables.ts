@@ -21,7 +21,7 @@ export function figureTable(title: string, figures: Figures, verdicts: readonly 
     `  ${failed.length === 0 ? 'PASS' : 'FAIL'}  ${title}`,
     `        highest means: ${windows}`,
     `        mean ${figures.meanW.toFixed(3)} W, ${figures.tokensPerS.toFixed(2)} tokens/s, ` +
-      `${number(figures.joulesPerToken, 3, 'J/token')}, ${(figures.ofOracle * 100).toFixed(1)} % of the oracle, ` +
+      `${number(figures.joulesPerToken, 3, 'J/token')}, ${number(figures.ofOracle === null ? null : figures.ofOracle * 100, 1, '%')} of the oracle, ` +
       `between tokens ${number(figures.interTokenP50Ms, 0, 'ms')} (p95 ${number(figures.interTokenP95Ms, 0, 'ms')})`,
     `        up to ${figures.maxSocC.toFixed(1)} °C, ${figures.throttleEvents} throttle events, ` +
       `estimates off by ${number(figures.estimatorError === null ? null : figures.estimatorError * 100, 1, '%')}, ` +

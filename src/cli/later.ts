@@ -7,7 +7,6 @@ export const LATER_COMMANDS = {
   profile: 'device profiles: list, show, detect, calibrate',
   route: 'why a prompt goes to the board or the cloud',
   bench: 'tokens/s, J/token, memory and start-up time',
-  sim: 'the power governor against a simulated board',
   top: 'live terminal view of a board',
   doctor: 'what was found, what is wrong, what to do',
   fleet: 'dashboard for many boards',

@@ -1,5 +1,5 @@
 import type { ActuatorOrder } from '../../protocol/index.ts';
-import type { Pacer, PacerFactory, PacerFacts } from './closed-loop.ts';
+import type { Pacer, PacerFactory, PacerFacts } from './pacer.ts';
 
 const CHUNK_ROWS = 128;
 

@@ -1,36 +1,9 @@
 import type { ActuatorOrder, BoardSample, OperatingPoint, Reading } from '../../protocol/index.ts';
+import type { PacerFactory } from './pacer.ts';
 import type { PlantParameters } from './parameters.ts';
 import { createPlant, type Plant } from './plant.ts';
 import { type Arrival, arrivalsOf, type Scenario, valueAt } from './scenario.ts';
 import { type SimStep, stepCost } from './virtual-engine.ts';
-
-/** Whoever decides about steps: the governor, or a baseline that it is measured against. */
-export type Pacer = {
-  /** Called at `sampleHz`; says how the engine shall run from now on. */
-  sample(sample: BoardSample, nowMs: number): ActuatorOrder;
-  /** 0 grants the step; otherwise milliseconds after which to ask again. */
-  ask(step: SimStep, nowMs: number): number;
-  report(step: SimStep & { durationMs: number }, nowMs: number): void;
-  setBudget(budgetW: number, nowMs: number): void;
-  /** Rows of the next prefill chunk, when `left` tokens of the prompt are still to go. */
-  chunkRows(left: number, position: number): number;
-  /** Joules that it expects of a step, for the estimator's error; null when it does not estimate. */
-  expectedJ?(step: SimStep): number | null;
-};
-
-/** What a pacer may know of the board before it starts. */
-export type PacerFacts = {
-  points: OperatingPoint[];
-  /** The board as its profile has it: the truth may differ. */
-  nominal: PlantParameters;
-  /** Of the board as it really is: a calibrated baseline. */
-  idleW: number;
-  budgetW: number;
-  temperatureLimitC: number;
-  sampleHz: number;
-};
-
-export type PacerFactory = (facts: PacerFacts) => Pacer;
 
 export type StepRecord = SimStep & {
   startMs: number;
@@ -49,6 +22,7 @@ export type Recording = {
   /** Joules above idle since the start, at each grid time; the first is 0. */
   joules: number[];
   socC: number[];
+  /** Above idle, as the pacer was told it; null while it was told nothing. */
   sensedW: (number | null)[];
   freqKhz: number[];
   threads: number[];
@@ -64,6 +38,8 @@ export type Recording = {
 
 const GRID_MS = 50;
 const SAMPLE_HZ = 10;
+/** Simulated time between two looks of whoever runs it; some milliseconds of real time. */
+const YIELD_MS = 5_000;
 /** The shortest time after which a refused step asks again, so that no pacer can stop time. */
 const SHORTEST_WAIT_MS = 1;
 /** Limits change: nobody waits longer without asking again. */
@@ -79,12 +55,24 @@ type Running = {
 };
 
 /** Runs scenario, engine and plant with a pacer in virtual time; the same seed gives the same run. */
-export function runClosedLoop(
+export function runClosedLoop(...run: Parameters<typeof closedLoop>): Recording {
+  const steps = closedLoop(...run);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * The same in parts: yields the share of the run that is done, 0 to 1, so that whoever runs it can
+ * show progress and be interrupted.
+ */
+export function* closedLoop(
   scenario: Scenario,
   parameters: PlantParameters,
   points: OperatingPoint[],
   createPacer: PacerFactory,
-): Recording {
+): Generator<number, Recording> {
   const plant = createPlant({
     parameters,
     seed: scenario.seed,
@@ -129,6 +117,8 @@ export function runClosedLoop(
   let coldTokens = 0;
   let lastEvents = 0;
   let frozen: { watts: number; ageMs: number } | undefined;
+  let told: number | null = null;
+  let nextYieldMs = YIELD_MS;
   const joules = [0];
   const socC = [plant.socC()];
   const sensedW: (number | null)[] = [null];
@@ -231,6 +221,7 @@ export function runClosedLoop(
     }
     if (nowMs >= nextSampleMs - 1e-6) {
       const sample = takeSample(nowMs);
+      told = sample.boardW.ok ? sample.boardW.value - idleW : null;
       order = timed(() => pacer.sample(sample, nowMs));
       nextSampleMs += 1000 / SAMPLE_HZ;
     }
@@ -295,10 +286,14 @@ export function runClosedLoop(
     if (thenMs >= nextGridMs - 1e-6) {
       joules.push(aboveIdleJ());
       socC.push(plant.socC());
-      sensedW.push(scenario.power_sensor ? plant.sensed().watts - idleW : null);
+      sensedW.push(told);
       freqKhz.push(plant.freqKhz());
       threads.push(order.threads);
       nextGridMs += GRID_MS;
+    }
+    if (thenMs >= nextYieldMs) {
+      yield thenMs / endMs;
+      nextYieldMs = thenMs + YIELD_MS;
     }
   }
   return {

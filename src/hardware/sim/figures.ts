@@ -1,7 +1,7 @@
 import type { Recording, StepRecord } from './closed-loop.ts';
 import { runOracle } from './oracle.ts';
 import type { PlantParameters } from './parameters.ts';
-import { integralOf, valueAt } from './scenario.ts';
+import { courseWithin, integralOf, valueAt } from './scenario.ts';
 import { stepCost } from './virtual-engine.ts';
 
 export type WindowFigures = {
@@ -39,8 +39,8 @@ export type Figures = {
   requestsDone: number;
   interTokenP50Ms: number | null;
   interTokenP95Ms: number | null;
-  /** Work done, as a share of the oracle's. */
-  ofOracle: number;
+  /** Work done, as a share of the oracle's; null when there is nothing that it could do. */
+  ofOracle: number | null;
   /** Mean absolute error of a step's expected energy, relative; null when nothing was expected. */
   estimatorError: number | null;
   sensorAgeMaxMs: number | null;
@@ -136,8 +136,9 @@ function stepEvents(
   const mean = (fromS: number, toS: number) =>
     ((joules[at(toS)] ?? 0) - (joules[at(fromS)] ?? 0)) / Math.max(1e-9, toS - fromS);
   const windowS = Math.max(SETTLING_WINDOW.seconds, SETTLING_WINDOW.steps * stepS);
-  return scenario.budget_w.slice(1).map(([atS, toW], index) => {
-    const untilS = scenario.budget_w[index + 2]?.[0] ?? endS;
+  const seen = courseWithin(scenario.budget_w, endS);
+  return seen.slice(1).map(([atS, toW], index) => {
+    const untilS = seen[index + 2]?.[0] ?? endS;
     const steadyW = mean(atS + (untilS - atS) / 2, untilS);
     // The first moment after which no mean is off for as long as we watch.
     let settledS = atS;
@@ -185,6 +186,22 @@ function leastPrefillMs(truth: PlantParameters): number {
   return stepCost(truth, { phase: 'prefill', rows: 1, position: 0 }, at).durationMs;
 }
 
+/** Both kinds of work are added up by the time that they would take the oracle. */
+function shareOfOracle(
+  { scenario, plant, socC, coldTokens }: Recording,
+  promptTokens: number,
+  answerTokens: number,
+): number | null {
+  const meanC = socC.reduce((sum, value) => sum + value, 0) / socC.length;
+  const oracle = runOracle(scenario, plant.truth, meanC);
+  const work = (prompt: number, answer: number) =>
+    prompt * oracle.secondsPerPromptToken + answer * oracle.secondsPerAnswerToken;
+  const most = work(oracle.promptTokens, oracle.answerTokens);
+  // Without any budget a token takes for ever, and without a request there is no work.
+  if (!Number.isFinite(most) || most <= 0) return null;
+  return work(promptTokens, answerTokens + coldTokens * (scenario.cold_first_token - 1)) / most;
+}
+
 /** Everything that a run is judged by, from the plant's true power. */
 export function figuresOf(recording: Recording): Figures {
   const { scenario, plant, joules, steps } = recording;
@@ -194,10 +211,6 @@ export function figuresOf(recording: Recording): Figures {
   const promptTokens = prefill.reduce((sum, { rows }) => sum + rows, 0);
   const answerTokens = decode.length;
   const gaps = interTokenMs(steps);
-  const meanC = recording.socC.reduce((sum, value) => sum + value, 0) / recording.socC.length;
-  const oracle = runOracle(scenario, plant.truth, meanC);
-  const work = (prompt: number, answer: number) =>
-    prompt * oracle.secondsPerPromptToken + answer * oracle.secondsPerAnswerToken;
   const errors = steps.flatMap(({ expectedJ, joules: trueJ }) =>
     expectedJ === null || trueJ <= 0 ? [] : [Math.abs(expectedJ / trueJ - 1)],
   );
@@ -216,9 +229,7 @@ export function figuresOf(recording: Recording): Figures {
     requestsDone: recording.requestsDone,
     interTokenP50Ms: quantile(gaps, 0.5),
     interTokenP95Ms: quantile(gaps, 0.95),
-    ofOracle:
-      work(promptTokens, answerTokens + recording.coldTokens * (scenario.cold_first_token - 1)) /
-      Math.max(1e-9, work(oracle.promptTokens, oracle.answerTokens)),
+    ofOracle: shareOfOracle(recording, promptTokens, answerTokens),
     estimatorError:
       errors.length > 0 ? errors.reduce((sum, value) => sum + value, 0) / errors.length : null,
     sensorAgeMaxMs: recording.sensorAgeMs.length > 0 ? max(recording.sensorAgeMs) : null,

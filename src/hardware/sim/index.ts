@@ -5,17 +5,20 @@
  * and the governor comes in as an argument: nothing here knows it.
  */
 export { baselines } from './baselines.ts';
-export { boardParameters } from './boards.ts';
-export {
-  type Pacer,
-  type PacerFactory,
-  type PacerFacts,
-  type Recording,
-  runClosedLoop,
-} from './closed-loop.ts';
+export { boardNames, boardParameters, profileNamed } from './boards.ts';
+export { closedLoop, type Recording, runClosedLoop } from './closed-loop.ts';
 export { budgetSeries, type Figures, figuresOf, POWER_WINDOWS } from './figures.ts';
+export type { Pacer, PacerFactory, PacerFacts } from './pacer.ts';
 export type { PlantParameters } from './parameters.ts';
-export { profileNamed, type SimulatedBoard, startSimulatedBoard } from './live.ts';
+export { type SimulatedBoard, startSimulatedBoard } from './live.ts';
 export type { Plant } from './plant.ts';
-export { parseScenario, readScenario, type Scenario } from './scenario.ts';
+export { scenarioEntries } from './scenario-schema.ts';
+export {
+  changeScenario,
+  courseWithin,
+  loadScenarios,
+  parseScenario,
+  type Scenario,
+  scenarioNamed,
+} from './scenario.ts';
 export { calibratedPoints, ERNIE_INT8 } from './virtual-engine.ts';

@@ -1,10 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { type Clock, createSystemClock, TwowattError } from '../../core/index.ts';
+import type { Clock } from '../../core/index.ts';
 import { createTreeCpu } from '../process-cpu.ts';
 import type { DeviceProfile } from '../profile-schema.ts';
-import { loadProfiles } from '../profile.ts';
 import { createBoardFolder } from './board-folder.ts';
 import { plantParametersFrom } from './parameters.ts';
 import { createPlant, type Plant, type PlantErrors } from './plant.ts';
@@ -28,6 +25,8 @@ export type SimulatedBoardOptions = {
   ambientC?: number;
   /** CSV of the truth: time_s,true_w,above_idle_w,sensed_w,soc_c,cores_busy,freq_khz. */
   logFile?: string;
+  /** Called when the daemon, having been there, is there no more; the board idles on. */
+  onDaemonGone?: () => void;
 };
 
 export type SimulatedBoard = { plant: Plant; stop(): void };
@@ -68,6 +67,7 @@ export function startSimulatedBoard(options: SimulatedBoardOptions): SimulatedBo
     const elapsedMs = nowMs - lastMs;
     if (elapsedMs <= 0) return;
     const cpuS = treeCpuS(nowMs);
+    if (cpuS === null && lastCpuS !== null) options.onDaemonGone?.();
     // A tree that has ended does nothing any more.
     const usedS = cpuS === null || lastCpuS === null ? 0 : Math.max(0, cpuS - lastCpuS);
     const threadsBusy = Math.min(parameters.cores, (usedS * 1000) / elapsedMs);
@@ -106,64 +106,4 @@ export function startSimulatedBoard(options: SimulatedBoardOptions): SimulatedBo
       flush();
     },
   };
-}
-
-/** The profile of a name; throws `invalid_request` that lists those there are. */
-export function profileNamed(name: string): DeviceProfile {
-  const profiles = loadProfiles();
-  const profile = profiles.find((candidate) => candidate.name === name);
-  if (profile !== undefined) return profile;
-  const names = profiles.map((known) => known.name).join(', ');
-  throw new TwowattError('invalid_request', `no profile ${name}; expected one of ${names}`, {
-    param: 'profile',
-  });
-}
-
-const USAGE =
-  'usage: node src/hardware/sim/live.ts --folder DIR --profile NAME --pid PID [--log FILE.csv] [--ambient C] [--seed N]\n';
-
-function main(): void {
-  const { values } = parseArgs({
-    options: {
-      folder: { type: 'string' },
-      profile: { type: 'string' },
-      pid: { type: 'string' },
-      log: { type: 'string' },
-      ambient: { type: 'string' },
-      seed: { type: 'string' },
-    },
-  });
-  const { folder, profile, pid } = values;
-  if (folder === undefined || profile === undefined || !/^\d+$/.test(pid ?? '')) {
-    process.stderr.write(USAGE);
-    process.exitCode = 2;
-    return;
-  }
-  const board = startSimulatedBoard({
-    folder,
-    profile: profileNamed(profile),
-    pid: Number(pid),
-    clock: createSystemClock(),
-    seed: Number(values.seed ?? 1),
-    ambientC: Number(values.ambient ?? 25),
-    ...(values.log === undefined ? {} : { logFile: values.log }),
-  });
-  // The board's own timer does not keep the process alive; this one does, until it is told to end.
-  const alive = setInterval(() => undefined, 60_000);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      board.stop();
-      clearInterval(alive);
-    });
-  }
-  process.stdout.write(`${folder} is a simulated ${profile}; load comes from process ${pid}\n`);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    main();
-  } catch (error) {
-    process.stderr.write(`${error instanceof TwowattError ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
 }

@@ -1,86 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { TwowattError } from '../../core/index.ts';
-
-const positive = v.pipe(v.number(), v.minValue(0));
-const tokens = v.pipe(v.number(), v.integer(), v.minValue(1));
-/** Values that hold from a time on: `[[0, 4], [60, 2]]` is 4 for a minute, then 2. */
-const courseOf = (value: v.GenericSchema<number, number>) =>
-  v.pipe(v.array(v.tuple([positive, value])), v.minLength(1));
-
-const request = { prompt_tokens: tokens, answer_tokens: tokens };
-
-const scenarioSchema = v.strictObject({
-  title: v.string(),
-  boards: v.optional(v.array(v.string())),
-  duration_s: v.pipe(v.number(), v.minValue(1)),
-  seed: v.optional(v.number(), 1),
-  budget_w: courseOf(positive),
-  ambient_c: v.optional(courseOf(v.number()), [[0, 25]]),
-  temperature_limit_c: v.optional(v.number()),
-  load: v.variant('kind', [
-    /** Another request as soon as one is done. */
-    v.strictObject({ kind: v.literal('steady'), ...request }),
-    /** `requests` at once, every `period_s`. */
-    v.strictObject({ kind: v.literal('bursts'), period_s: positive, requests: tokens, ...request }),
-    v.strictObject({
-      kind: v.literal('trace'),
-      requests: v.array(v.strictObject({ at_s: positive, ...request })),
-    }),
-  ]),
-  /** False: the board has no power sensor. */
-  power_sensor: v.optional(v.boolean(), true),
-  /** Sensor that differs from the board's own. */
-  sensor: v.optional(
-    v.strictObject({
-      lag_ms: v.optional(positive),
-      noise_w: v.optional(positive),
-      quantum_w: v.optional(positive),
-      period_ms: v.optional(positive),
-    }),
-    {},
-  ),
-  sensor_faults: v.optional(
-    v.array(
-      v.strictObject({
-        from_s: positive,
-        to_s: positive,
-        kind: v.picklist(['lost', 'frozen', 'absurd', 'temperature_lost']),
-      }),
-    ),
-    [],
-  ),
-  /** How much dearer the board is than its profile says. */
-  errors: v.optional(
-    v.strictObject({
-      cores: v.optional(v.number()),
-      dram: v.optional(v.number()),
-      idle: v.optional(v.number()),
-    }),
-    {},
-  ),
-  /** The first decode step of each request lasts this many times as long (cold caches). */
-  cold_first_token: v.optional(v.pipe(v.number(), v.minValue(1)), 1),
-});
+import { listFolder } from '../tree.ts';
+import { scenarioProblems, scenarioSchema } from './scenario-schema.ts';
 
 /** A checked scenario; times in seconds from its start, power in watts above idle. */
 export type Scenario = v.InferOutput<typeof scenarioSchema> & { name: string };
 
-/** Throws `invalid_request` that names the field. */
+/** Throws `invalid_request` that names every bad key and what was expected there. */
 export function parseScenario(name: string, value: unknown): Scenario {
   const result = v.safeParse(scenarioSchema, value);
   if (result.success) return { name, ...result.output };
-  const [issue] = result.issues;
+  const problems = scenarioProblems(result.issues);
   throw new TwowattError(
     'invalid_request',
-    `scenario ${name}: ${v.getDotPath(issue) ?? 'whole file'}: ${issue.message}`,
-    { param: v.getDotPath(issue) ?? name },
+    `scenario ${name} is not valid\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+    { param: v.getDotPath(result.issues[0]) ?? name },
   );
 }
 
-/** Reads a scenario file (JSON). Throws `invalid_request` that names file and field. */
-export function readScenario(file: string): Scenario {
+/** Reads a scenario file (JSON). Throws `invalid_request` that names the file and every bad key. */
+function readScenario(file: string): Scenario {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
@@ -94,12 +35,69 @@ export function readScenario(file: string): Scenario {
   return parseScenario(basename(file, '.json'), value);
 }
 
+/** Where the scenarios of this package lie, seen from `src/` and from `dist/` alike. */
+const bundledScenarios = (): string => resolve(import.meta.dirname, '../../../scenarios');
+
+/** Every scenario of this package, in the order of their names. */
+export const loadScenarios = (): Scenario[] =>
+  listFolder(bundledScenarios())
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => readScenario(join(bundledScenarios(), name)));
+
+/**
+ * The bundled scenario of a name, or the file of a path (which has a slash, or ends in .json). Throws
+ * `invalid_request` that lists the names there are.
+ */
+export function scenarioNamed(nameOrFile: string): Scenario {
+  if (/[/\\]|\.json$/.test(nameOrFile)) return readScenario(nameOrFile);
+  const scenarios = loadScenarios();
+  const found = scenarios.find(({ name }) => name === nameOrFile);
+  if (found !== undefined) return found;
+  const names = scenarios.map(({ name }) => name).join(', ');
+  throw new TwowattError(
+    'invalid_request',
+    `no scenario ${nameOrFile}; expected one of ${names}, or the path of a file`,
+    { param: 'scenario' },
+  );
+}
+
+type ScenarioChanges = {
+  /** In place of its course. */
+  budgetW?: number | undefined;
+  seconds?: number | undefined;
+  seed?: number | undefined;
+  ambientC?: number | undefined;
+  temperatureLimitC?: number | undefined;
+};
+
+/** The same scenario with other numbers; throws `invalid_request` as `parseScenario` does. */
+export function changeScenario(
+  { name, ...scenario }: Scenario,
+  changes: ScenarioChanges,
+): Scenario {
+  const { budgetW, seconds, seed, ambientC, temperatureLimitC } = changes;
+  return parseScenario(name, {
+    ...scenario,
+    ...(budgetW === undefined ? {} : { budget_w: [[0, budgetW]] }),
+    ...(seconds === undefined ? {} : { duration_s: seconds }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(ambientC === undefined ? {} : { ambient_c: [[0, ambientC]] }),
+    ...(temperatureLimitC === undefined ? {} : { temperature_limit_c: temperatureLimitC }),
+  });
+}
+
 /** What a course says at a time; its first value holds before its first time. */
 export function valueAt(course: readonly (readonly [number, number])[], timeS: number): number {
   let value = course[0]?.[1] ?? 0;
   for (const [fromS, next] of course) if (fromS <= timeS + 1e-9) value = next;
   return value;
 }
+
+/** The part of a course that a run of `durationS` sees. */
+export const courseWithin = (
+  course: readonly (readonly [number, number])[],
+  durationS: number,
+): (readonly [number, number])[] => course.filter(([atS], index) => index === 0 || atS < durationS);
 
 /** The integral of a course between two times. */
 export function integralOf(

@@ -189,6 +189,23 @@ describe('the figures', () => {
     expect(stepEvents[0]?.settlingS).toBe(0);
   });
 
+  it('have no share of the oracle’s work where nobody could do any', () => {
+    const short = { duration_s: 5 };
+    expect(figures(ungoverned, { ...short, budget_w: [[0, 0]] }).ofOracle).toBeNull();
+    const load = { kind: 'trace', requests: [] };
+    expect(figures(ungoverned, { ...short, load }).ofOracle).toBeNull();
+  });
+
+  it('leave out steps of the budget that come after the end', () => {
+    const course = [
+      [0, 4],
+      [5, 2],
+      [50, 1],
+    ];
+    const { stepEvents } = figures(ungoverned, { duration_s: 20, budget_w: course });
+    expect(stepEvents.map(({ atS }) => atS)).toEqual([5]);
+  });
+
   it('count the oracle’s work as the most: a board at its best steady point reaches nearly all of it', () => {
     const parameters = boardParameters(BOARD);
     const capW = 1.9;
