@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const BIN = resolve(import.meta.dirname, '../../../bin/twowatt.js');
+const BIN = resolve(import.meta.dirname, '../../../bin');
 /** Makes a Node say that it is an old one, before the binary looks. */
 const oldNode = (version: string) =>
   `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${version}"})`;
@@ -25,7 +25,7 @@ describe('bin/twowatt.js', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'twowatt-bin-'));
     for (const inner of ['bin', 'dist/cli']) mkdirSync(join(folder, inner), { recursive: true });
-    copyFileSync(BIN, join(folder, 'bin/twowatt.js'));
+    cpSync(BIN, join(folder, 'bin'), { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     writeFileSync(join(folder, 'dist/cli/main.js'), PROGRAM);
   });
