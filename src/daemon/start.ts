@@ -233,10 +233,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     });
 
+    // Before the broker hands us prompts: a port that is taken ends the start.
+    const httpAddress = (await http?.start()) ?? null;
     gateway.publishState('online');
     publishInfo();
     gateway.start();
-    const httpAddress = (await http?.start()) ?? null;
 
     let stopping: Promise<void> | undefined;
     return {

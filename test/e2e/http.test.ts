@@ -204,6 +204,18 @@ describe('the daemon with the bundled model, asked by the official OpenAI client
     expect(device.frames('apart')).toHaveLength(1);
   });
 
+  it('ends a second daemon that wants the same port with 1, naming the setting', async () => {
+    const other = temporaryFolder();
+    const second = startDaemonProcess({
+      brokerUrl: broker.url,
+      stateFolder: other.path,
+      set: [`http.port=${new URL(url).port}`],
+    });
+    expect(await second.exited).toBe(1);
+    expect(second.output()).toMatch(/twowatt: invalid_request: http\.port: another program/);
+    other.remove();
+  });
+
   it('does not run after a power cut what nobody can receive any more', async () => {
     const running = client.completions.create({ model: 'twowatt-nano', ...LONG }).catch(() => null);
     const queued = client.completions.create({ model: 'twowatt-nano', ...LONG }).catch(() => null);

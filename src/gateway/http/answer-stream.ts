@@ -31,8 +31,12 @@ export function createAnswerStream(options: {
   const { response, clock } = options;
   const chunks = chunksOf(options.head, options);
   let stream: EventStream | undefined;
-  let text = '';
   let sent = '';
+  /** Text that may be sent and waits for a slow reader. */
+  let pending = '';
+  /** After a restart: how much of `sent` the new text has repeated; undefined once it has gone beyond. */
+  let repeated: number | undefined;
+  let diverged = false;
   let finished = false;
 
   const patience = clock.setTimer(STATUS_PATIENCE_MS, begin);
@@ -52,10 +56,20 @@ export function createAnswerStream(options: {
 
   function flush(): void {
     const open = begin();
-    if (finished || open.backlogged()) return;
-    if (text.length <= sent.length || !text.startsWith(sent)) return;
-    open.send(chunks.text(text.slice(sent.length)));
-    sent = text;
+    if (finished || pending === '' || open.backlogged()) return;
+    open.send(chunks.text(pending));
+    sent += pending;
+    pending = '';
+  }
+
+  /** What of a delta is new to the reader. */
+  function unheard(text: string): string {
+    if (repeated === undefined) return text;
+    const known = text.slice(0, sent.length - repeated);
+    diverged ||= !sent.startsWith(known, repeated);
+    repeated += known.length;
+    if (repeated === sent.length) repeated = undefined;
+    return text.slice(known.length);
   }
 
   function finish(frame: DoneFrame): void {
@@ -88,10 +102,12 @@ export function createAnswerStream(options: {
       case 'accepted':
         return;
       case 'delta':
-        text += frame.text;
-        return flush();
+        pending += unheard(frame.text);
+        return diverged ? undefined : flush();
       case 'restart':
-        text = '';
+        pending = '';
+        diverged = false;
+        repeated = sent === '' ? undefined : 0;
         return;
       case 'done':
         finished = true;

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify, type FastifyRequest } from 'fastify';
 import { type Clock, type Logger, TwowattError, toTwowattError } from '../../core/index.ts';
 import { answerPrompt, type PromptDesk } from './answer-prompt.ts';
@@ -62,10 +62,10 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
         socket.destroy();
         return;
       }
-      const { status, body } = errorReply(unreadable(error.code).toBody());
+      const { status, body } = unreadable(error.code);
       const text = JSON.stringify(body);
       socket.end(
-        `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/json\r\n` +
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
           `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
       );
     },
@@ -80,10 +80,15 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
   return server;
 }
 
-function unreadable(code: string): TwowattError {
-  return code === 'HPE_HEADER_OVERFLOW'
-    ? new TwowattError('payload_too_large', `the head has more than ${MAX_HEADER_BYTES} bytes`)
-    : new TwowattError('invalid_request', 'this is not an HTTP request, or it came too slowly');
+/** What Node's parser refuses never reaches a route. */
+function unreadable(code: string) {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const text = `the head has more than ${MAX_HEADER_BYTES} bytes`;
+    return errorReply(new TwowattError('payload_too_large', text).toBody(), 431);
+  }
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    ? errorReply(new TwowattError('invalid_request', 'the request came too slowly').toBody(), 408)
+    : errorReply(new TwowattError('invalid_request', 'this is not an HTTP request').toBody());
 }
 
 /** The pipeline checks what a body says. Other types are refused: forms need no leave from a browser. */

@@ -75,6 +75,7 @@ describe('a prompt', () => {
       'restart',
       0,
       1,
+      2,
       'done',
     ]);
   });
