@@ -57,6 +57,8 @@ export function answerPrompt(desk: PromptDesk, incoming: Incoming) {
   }
 
   return (response: ServerResponse): void => {
+    // Gone already: `close` would not come again.
+    if (response.destroyed) return;
     openByClient.set(client, openNow + 1);
     let take: (frame: Frame) => void = () => {};
     const exchange = exchanges.open(request.id, (frame) => take(frame));

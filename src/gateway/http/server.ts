@@ -126,7 +126,7 @@ function addGuards(app: FastifyInstance, { options, draining, clock }: ServerPar
 function addErrors(app: FastifyInstance, logger: Logger): void {
   app.setErrorHandler((thrown: FastifyError | TwowattError, request, reply) => {
     const error = translate(thrown);
-    if (error.code === 'internal') {
+    if (!(thrown instanceof TwowattError) && error.code === 'internal') {
       logger.error({ path: request.routeOptions.url, error: thrown }, 'a request failed');
     }
     const { status, headers, body } = errorReply(error.toBody());
@@ -220,7 +220,8 @@ function addBoardRoutes(app: FastifyInstance, parts: ServerParts, startedS: numb
       }),
     ),
   );
-  app.get('/api/events', (_request, reply) => {
+  // A HEAD would hold a place among the listeners and hear nothing.
+  app.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
     const telemetry = handlers.telemetry();
     events.join(() => {
       reply.hijack();

@@ -19,6 +19,8 @@ export const DISK_FULL: HealthCondition = {
   depends_on: [],
 };
 
+type Init = { headers?: Record<string, string>; signal?: AbortSignal };
+
 export type Board = Awaited<ReturnType<typeof startBoard>>;
 
 /** The gateway on the real pipeline and journal, with a scripted engine; listens on a free port. */
@@ -100,14 +102,14 @@ export async function startBoard(
     journal,
     gateway,
     pipeline: running,
-    post: (path: string, body: unknown, init: RequestInit = {}) =>
+    post: (path: string, body: unknown, init: Init = {}) =>
       fetch(url + path, {
         method: 'POST',
         body: typeof body === 'string' ? body : JSON.stringify(body),
         ...init,
         headers: { 'content-type': 'application/json', ...init.headers },
       }),
-    chat(fields: object = {}, init: RequestInit = {}) {
+    chat(fields: object = {}, init: Init = {}) {
       return this.post('/v1/chat/completions', { messages: HI, ...fields }, init);
     },
     async stop() {
