@@ -51,6 +51,7 @@ function makePrompt(n: number, bodyBytes: number): NewPrompt {
     id,
     idGenerated: false,
     reply: {
+      kind: 'mqtt',
       topic: `twowatt/v1/board/reply/${id}`,
       format: 'frames',
       correlation: null,

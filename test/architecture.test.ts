@@ -66,6 +66,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     why: 'the tokenizer’s memory belongs to the engine process, not to the daemon',
   },
   { pattern: /^mqtt$|^aedes/, home: /^gateway\/mqtt\//, why: 'MQTT is spoken in one place' },
+  {
+    pattern: /^fastify$/,
+    home: /^gateway\/http\//,
+    why: 'HTTP is served in one place, and loaded only when somebody connects',
+  },
   { pattern: /^protobufjs/, home: /^model\//, why: 'only the converter writes protobuf' },
   { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERROR_TABLE } from '../src/core/index.ts';
+import { METRIC_NAMES } from '../src/gateway/http/metrics.ts';
 import {
   HEALTH_CODES,
   nodeTopics,
@@ -50,6 +51,11 @@ describe('docs/protocol.md agrees with the code, both ways', () => {
   it('requests to a node', () => {
     const verbs = quoted(section('Requests to a node'), /^[a-z]/).map((word) => word.split(' ')[0]);
     expect(new Set(verbs)).toEqual(new Set(VERBS));
+  });
+
+  it('metrics', () => {
+    const documented = quoted(section('HTTP'), /^twowatt_/);
+    expect(documented).toEqual(METRIC_NAMES);
   });
 
   it('topics', () => {

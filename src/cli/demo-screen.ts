@@ -16,7 +16,13 @@ export interface DemoScreen {
   prompt(text: string): void;
   frame(frame: Frame): void;
   answered(answer: DemoAnswer): void;
-  closing(setting: DemoSetting & { promptTextTopic: string; replyTextTopic: string }): void;
+  closing(
+    setting: DemoSetting & {
+      promptTextTopic: string;
+      replyTextTopic: string;
+      http: { host: string; port: number } | null;
+    },
+  ): void;
 }
 
 /** One JSON object a line: for scripts. */
@@ -132,13 +138,19 @@ export function terminalScreen(out: NodeJS.WriteStream): DemoScreen {
       if (frame.type === 'done') line(`\n${INDENT}${paint('dim', answerFigures(frame))}`);
       else line(paint('red', `${frame.error.code}: ${frame.error.message}`));
     },
-    closing({ broker, node, promptTextTopic, replyTextTopic }) {
+    closing({ broker, node, promptTextTopic, replyTextTopic, http }) {
       const { hostname, port } = new URL(broker);
       line(`\n${paint('cyan', `── Your turn ${'─'.repeat(width - 13)}`)}`);
       line('  From another terminal, as any MQTT client:\n');
       line(`mosquitto_sub -h ${hostname} -p ${port} -t ${replyTextTopic} &`);
       line(`mosquitto_pub -h ${hostname} -p ${port} -q 1 -t ${promptTextTopic} \\`);
       line(`  -m '${DEMO_SUGGESTION}'`);
+      if (http !== null) {
+        line('\n  or over HTTP, as any OpenAI client:\n');
+        line(`curl http://${http.host}:${http.port}/v1/chat/completions \\`);
+        line("  -H 'content-type: application/json' -d \\");
+        line(`  '{"messages":[{"role":"user","content":"${DEMO_SUGGESTION}"}]}'`);
+      }
       line('\n  or with twowatt itself:\n');
       line(`npx twowatt ask --broker ${broker} --node ${node} \\`);
       line(`  "${DEMO_SUGGESTION}"`);

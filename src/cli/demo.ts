@@ -22,6 +22,7 @@ type DemoOptions = CommonOptions & { once?: boolean };
 
 const NODE = 'demo';
 const USUAL_PORT = 1883;
+const USUAL_HTTP_PORT = 8470;
 
 /** Listens for a moment; undefined when the port is taken. */
 function tryPort(port: number): Promise<number | undefined> {
@@ -38,14 +39,18 @@ function tryPort(port: number): Promise<number | undefined> {
   });
 }
 
-async function freePort(): Promise<number> {
-  const port = (await tryPort(USUAL_PORT)) ?? (await tryPort(0));
-  if (port === undefined) throw new CliError(EXIT.failed, 'there is no free port for the broker');
+async function freePort(usual: number): Promise<number> {
+  const port = (await tryPort(usual)) ?? (await tryPort(0));
+  if (port === undefined) throw new CliError(EXIT.failed, 'there is no free port on this machine');
   return port;
 }
 
 /** Only what the demo says counts, not this machine's configuration: it must work everywhere alike. */
-function demoConfig(options: DemoOptions, stateFolder: string, port: number) {
+function demoConfig(
+  options: DemoOptions,
+  stateFolder: string,
+  ports: { mqtt: number; http: number },
+) {
   return loadConfig({
     file: options.config,
     searchFiles: [],
@@ -56,7 +61,8 @@ function demoConfig(options: DemoOptions, stateFolder: string, port: number) {
       `node.id=${NODE}`,
       `node.state_folder=${stateFolder}`,
       'mqtt.embedded=true',
-      `mqtt.embedded_port=${port}`,
+      `mqtt.embedded_port=${ports.mqtt}`,
+      `http.port=${ports.http}`,
       'log.level=error',
       ...options.set,
     ],
@@ -102,8 +108,9 @@ async function demo(options: DemoOptions): Promise<void> {
   try {
     const stateFolder = mkdtempSync(join(tmpdir(), 'twowatt-demo-'));
     scope.defer('the state folder', () => rmSync(stateFolder, { recursive: true, force: true }));
-    const port = await freePort();
-    const config = demoConfig(options, stateFolder, port);
+    const port = await freePort(USUAL_PORT);
+    const httpPort = await freePort(USUAL_HTTP_PORT);
+    const config = demoConfig(options, stateFolder, { mqtt: port, http: httpPort });
     const setting: DemoSetting = {
       version: packageVersion(),
       broker: `mqtt://127.0.0.1:${port}`,
@@ -147,6 +154,7 @@ async function demo(options: DemoOptions): Promise<void> {
         ...setting,
         promptTextTopic: topics.promptText,
         replyTextTopic: topics.replyText,
+        http: daemon.httpAddress(),
       });
       await interrupted;
       process.stdout.write('\n');

@@ -13,7 +13,7 @@ export function relationProblems(
   const rules: { key: ConfigKey; broken: boolean; message: string }[] = [
     {
       key: 'http.host',
-      broken: !isLoopback(http.host) && http.token_file === '',
+      broken: http.enabled && !isLoopback(http.host) && http.token_file === '',
       message: `listening on ${http.host} needs http.token_file: anybody on the network could use the board`,
     },
     {

@@ -1,8 +1,9 @@
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
 import { createHostFacts } from '../hardware/index.ts';
+import type { HttpGateway } from '../gateway/http/index.ts';
 import type { MqttGateway } from '../gateway/mqtt/index.ts';
-import type { EngineStatus, HealthCode } from '../protocol/index.ts';
+import type { EngineStatus, HealthCode, Telemetry } from '../protocol/index.ts';
 import type { Journal } from '../queue/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import {
@@ -47,10 +48,13 @@ export function startReporting(options: {
   const { clock, logger, config, profile } = options;
   let gateway: MqttGateway | undefined;
   let telemetry: TelemetryPublisher | undefined;
+  let http: HttpGateway | null = null;
+  let last: Telemetry | null = null;
   const health = createHealth({
     clock,
     onChange(conditions) {
       gateway?.publishHealth(conditions);
+      http?.announce('health', conditions);
     },
   });
   const closers: (() => void)[] = [() => health.close()];
@@ -93,16 +97,21 @@ export function startReporting(options: {
     journalCorrupt(report: { movedTo: string; reason: string }) {
       hold('journal_corrupt', `set aside as ${report.movedTo} (${report.reason}) and begun anew`);
     },
+    /** The last telemetry that was made, at most ten seconds ago, whether or not a broker took it. */
+    lastTelemetry: () => last,
+    conditions: () => health.list(),
     /** Begins to watch and publish, once everything that is watched exists. */
     attach(rooms: {
       engine: ModelEngine;
       journal: Journal;
       pipeline: Pipeline;
       gateway: MqttGateway;
+      http: HttpGateway | null;
       governing: Governing;
     }) {
       const { engine, journal, pipeline, governing } = rooms;
       gateway = rooms.gateway;
+      http = rooms.http;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
       const publisher = createTelemetryPublisher({
         clock,
@@ -116,7 +125,7 @@ export function startReporting(options: {
         collect: async () => {
           const sample = governing.sample();
           const { energyTokens, energyJoules } = pipeline.totals();
-          return buildTelemetry({
+          last = buildTelemetry({
             wallMs: clock.wallMs(),
             node: config().node.id,
             profile,
@@ -138,6 +147,8 @@ export function startReporting(options: {
             currency: config().cloud.currency,
             host: await hostFacts(),
           });
+          http?.announce('telemetry', last);
+          return last;
         },
       });
       telemetry = publisher;

@@ -1,19 +1,19 @@
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
-import { type Clock, type Logger, newId, packageVersion, Scope, sleep } from '../core/index.ts';
-import { createEngineSupervisor } from '../engine/index.ts';
+import type { LoadedConfig } from '../config/index.ts';
+import { type Clock, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { chooseProfile, openSensors } from '../hardware/index.ts';
-import { createMqttGateway, startEmbeddedBroker } from '../gateway/mqtt/index.ts';
-import type { ModelFacts, ModelManifest } from '../protocol/index.ts';
+import type { ModelFacts } from '../protocol/index.ts';
 import { openJournal } from '../queue/index.ts';
 import { createPipeline, type Pipeline } from '../service/index.ts';
 import { buildInfo } from './info.ts';
 import type { RootLogger } from './logger.ts';
 import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
-import { prepareModel } from './prepare-model.ts';
+import { openHttp } from './open-http.ts';
+import { openMqtt } from './open-mqtt.ts';
+import { prepareEngine } from './prepare-engine.ts';
+import { createReplyPort } from './reply-port.ts';
 import { startReporting } from './reporting.ts';
 import { answerVerb } from './verbs.ts';
 
@@ -29,6 +29,8 @@ export type Daemon = {
   /** The model is loaded (or known to be unavailable) and the broker was tried. */
   ready: Promise<void>;
   model(): ModelFacts | null;
+  /** Where HTTP is served; null when it is switched off. */
+  httpAddress(): { host: string; port: number } | null;
   /** Grows with every step of the engine and every prompt that moves: for the watchdog. */
   progress(): number;
   /** True while nothing that could move is waiting. */
@@ -105,7 +107,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('governor', () => governing.close());
 
-    const url = await brokerUrl(config, logger, scope);
     const abort = new AbortController();
     const engine = createModelEngine({
       clock,
@@ -125,22 +126,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // The gateway calls the pipeline and the pipeline the gateway: one of them has to come later.
     let pipeline: Pipeline | undefined;
     const { promise: brokerTried, resolve: brokerWasTried } = Promise.withResolvers<void>();
-    const gateway = createMqttGateway({
-      options: {
-        url,
-        baseTopic: config.mqtt.base_topic,
-        node,
-        pools: config.mqtt.pools,
-        instance,
-        keepaliveS: config.mqtt.keepalive_s,
-        receiveMaximum: config.mqtt.receive_maximum,
-        sessionExpiryS: config.mqtt.session_expiry_s,
-        maxPayloadBytes: config.queue.max_payload_bytes,
-        ...credentials(config),
-      },
+    const gateway = await openMqtt({
+      config,
+      instance,
       handlers: {
         onPrompt: async (message) => pipeline?.submit(message),
-        onCancel: (id) => pipeline?.cancel(id),
+        onCancel: (id) => pipeline?.cancel(id, { kind: 'mqtt' }),
         onVerb: (verb, args) => answerVerb(verb, args, verbContext()),
         onConnection(state, detail) {
           brokerWasTried();
@@ -150,10 +141,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         onDuplicateNode: (detail) => reporting.duplicateNode(detail),
         onDuplicateNodeGone: () => reporting.duplicateNode(null),
       },
-      logger: logger.child({ room: 'mqtt' }),
+      logger,
       clock,
+      scope,
     });
     scope.defer('gateway', () => gateway.close(GATEWAY_CLOSE_MS));
+
+    const http = openHttp({
+      config,
+      instance,
+      handlers: {
+        onPrompt: async (message) => pipeline?.submit(message),
+        onCancel: (id, topic) => pipeline?.cancel(id, { kind: 'http', topic }),
+        models: () => [engine.status().model].filter((model) => model !== null),
+        ready() {
+          const { state } = engine.status();
+          return { model: state === 'ready' || state === 'busy', broker: gateway.connected() };
+        },
+        telemetry: () => reporting.lastTelemetry(),
+        health: () => reporting.conditions(),
+      },
+      logger,
+      clock,
+    });
+    scope.defer('http', async () => http?.close(GATEWAY_CLOSE_MS));
 
     const running = createPipeline({
       node,
@@ -173,11 +184,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       logger: logger.child({ room: 'service' }),
       journal,
       engine,
-      port: gateway,
+      port: createReplyPort({ mqtt: gateway, http }),
       meter: {
         ...governing.meter,
         pausedBy: () => governing.decision()?.pausedBy ?? null,
       },
+      onAnswer: (frame) => http?.announce('answer', frame),
     });
     pipeline = running;
     scope.defer('pipeline', () => running.stop(DRAIN_MS));
@@ -192,7 +204,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         }),
       );
     scope.defer('status', engine.onStatus(publishInfo));
-    reporting.attach({ engine, journal, pipeline: running, gateway, governing });
+    reporting.attach({ engine, journal, pipeline: running, gateway, http, governing });
     scope.defer('reporting', () => reporting.close());
     const verbContext = () => ({
       version: packageVersion(),
@@ -210,6 +222,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       setDraining(draining: boolean) {
         if (draining) running.drain();
         else running.resume();
+        http?.setDraining(draining);
         gateway.publishState(draining ? ('draining' as const) : ('online' as const));
       },
       requestRestart: () => options.requestRestart('asked for over MQTT'),
@@ -220,6 +233,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     });
 
+    // Before the broker hands us prompts: a port that is taken ends the start.
+    const httpAddress = (await http?.start()) ?? null;
     gateway.publishState('online');
     publishInfo();
     gateway.start();
@@ -231,6 +246,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         sleep(clock, READY_PATIENCE_MS),
       ]),
       model: () => engine.status().model,
+      httpAddress: () => httpAddress,
       progress: () => engine.progress() + running.progress(),
       idle() {
         const { state } = engine.status();
@@ -241,6 +257,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         stopping ??= (async () => {
           logger.info({ reason }, 'draining');
           gateway.publishState('draining');
+          http?.setDraining(true);
           await scope.close();
           logger.info({}, 'stopped');
         })();
@@ -256,77 +273,4 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 /** What lies in here is private: prompts and answers. */
 function ensureFolder(folder: string): void {
   if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(folder, 0o700);
-}
-
-async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<string> {
-  if (!config.mqtt.embedded) return config.mqtt.url;
-  const broker = await startEmbeddedBroker({
-    port: config.mqtt.embedded_port,
-    logger: logger.child({ room: 'broker' }),
-  });
-  scope.defer('embedded broker', () => broker.close());
-  return broker.url;
-}
-
-function credentials(config: Config) {
-  const { username, password_file: passwordFile, tls } = config.mqtt;
-  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
-  const ca = read(tls.ca_file);
-  const cert = read(tls.cert_file);
-  const key = read(tls.key_file);
-  return {
-    ...(username === '' ? {} : { username }),
-    ...(passwordFile === ''
-      ? {}
-      : {
-          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
-        }),
-    tls: {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-    },
-  };
-}
-
-/**
- * Node's options for the engine process. Without the optimising compiler it keeps 5 MB less resident;
- * what JavaScript does for each token is nothing at a small vocabulary, but 6 % of a sampled step at
- * 103,424 (docs/performance.md).
- */
-function engineFlags({ dimensions }: ModelManifest): string[] {
-  const small = dimensions.vocab <= 32_768;
-  return ['--max-semi-space-size=1', ...(small ? ['--no-opt'] : [])];
-}
-
-async function prepareEngine(config: Config, clock: Clock, logger: Logger, signal: AbortSignal) {
-  const { folder, manifest } = await prepareModel(
-    {
-      path: config.model.path,
-      cacheFolder: config.model.cache_path,
-      form: config.model.dtype,
-      contextTokens: config.model.context_tokens,
-      procRoot: config.hardware.proc_root,
-    },
-    signal,
-  );
-  logger.info({ folder, digest: manifest.digest }, 'model found');
-  const engine = createEngineSupervisor({
-    modelFolder: folder,
-    facts: {
-      id: manifest.id,
-      digest: manifest.digest,
-      architecture: manifest.architecture,
-      form: manifest.form,
-      parameters: manifest.parameters,
-      contextTokens: Math.min(manifest.dimensions.contextTokens, config.model.context_tokens),
-    },
-    contextTokens: config.model.context_tokens,
-    threads: config.engine.threads || availableParallelism(),
-    stepTimeoutMs: config.engine.step_timeout_s * 1000,
-    execArgv: engineFlags(manifest),
-    logger,
-    clock,
-  });
-  return { engine, manifest, folder };
 }

@@ -52,7 +52,9 @@ function findEarlier(
  */
 function newestLike(ledger: Ledger, prompt: NewPrompt): PromptRow | undefined {
   const { newestById, newestByPacket } = ledger.statements;
-  const byId = newestById.get(prompt.id, prompt.reply.topic) as PromptRow | undefined;
+  const byId = newestById.get(prompt.id, prompt.reply.topic, prompt.reply.kind) as
+    | PromptRow
+    | undefined;
   if (byId !== undefined || !prompt.idGenerated || prompt.delivery?.redelivered !== true) {
     return byId;
   }
@@ -104,6 +106,7 @@ function insert(ledger: Ledger, prompt: NewPrompt, bytes: number): AcceptResult 
       reply.format,
       reply.correlation,
       reply.userProperties === null ? null : JSON.stringify(reply.userProperties),
+      reply.kind,
     );
     statements.insertContent.run(seq, prompt.body);
     addWaiting(ledger.totals, priority, 1);

@@ -75,4 +75,6 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (session_key, n)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Which gateway takes the answer. What is there already came over MQTT.
+  `ALTER TABLE prompt ADD COLUMN kind TEXT NOT NULL DEFAULT 'mqtt';`,
 ];

@@ -3,7 +3,7 @@ import type { ReplyAddress, StoredAnswer, StoredPrompt } from './types.ts';
 
 const PROMPT_COLUMNS = `seq, state, priority, attempts, accepted_at, expires_at, answered_at, sent, bytes,
   id, id_generated, packet_id, redelivered, session, body_hash, topic, format, correlation,
-  user_properties`;
+  user_properties, kind`;
 
 const WITH_TEXT = `${PROMPT_COLUMNS}, text FROM prompt JOIN content USING (seq)`;
 
@@ -20,10 +20,11 @@ export const SQL = {
     next_seq = excluded.next_seq, closed_cleanly = excluded.closed_cleanly`,
 
   insertPrompt: `INSERT INTO prompt (${PROMPT_COLUMNS})
-    VALUES (?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    VALUES (?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   insertContent: 'INSERT INTO content (seq, text) VALUES (?, ?)',
   promptBySeq: `SELECT ${WITH_TEXT} WHERE seq = ?`,
-  newestById: `SELECT ${PROMPT_COLUMNS} FROM prompt WHERE id = ? AND topic = ? ORDER BY seq DESC LIMIT 1`,
+  newestById: `SELECT ${PROMPT_COLUMNS} FROM prompt
+    WHERE id = ? AND topic = ? AND kind = ? ORDER BY seq DESC LIMIT 1`,
   newestByPacket: `SELECT ${PROMPT_COLUMNS} FROM prompt
     WHERE packet_id = ? AND id_generated = 1 AND packet_id IS NOT NULL AND body_hash = ?
     ORDER BY seq DESC LIMIT 1`,
@@ -98,12 +99,14 @@ export type PromptRow = {
   format: 'frames' | 'text';
   correlation: string | null;
   user_properties: string | null;
+  kind: ReplyAddress['kind'];
 };
 
 export type PromptRowWithText = PromptRow & { text: string };
 
 function replyOf(row: PromptRow): ReplyAddress {
   return {
+    kind: row.kind,
     topic: row.topic,
     format: row.format,
     correlation: row.correlation,

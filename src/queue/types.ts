@@ -3,10 +3,13 @@ import type { JournalProblem } from './errors.ts';
 
 /** Where and how a prompt's frames go; stored beside the prompt so that a restart can still answer. */
 export type ReplyAddress = {
+  /** The gateway that takes it. A topic of one kind means nothing to the other. */
+  kind: 'mqtt' | 'http';
+  /** A topic at the broker; for HTTP, a name for the connections of one life of the daemon. */
   topic: string;
   /** `text` replies are the bare answer (plain-text topic); `frames` are JSON. */
   format: 'frames' | 'text';
-  /** MQTT 5 Correlation Data, base64; echoed on every frame. */
+  /** MQTT 5 Correlation Data, base64, echoed on every frame; for HTTP, the request that asked. */
   correlation: string | null;
   /** MQTT 5 user properties, echoed on every frame. */
   userProperties: Record<string, string | string[]> | null;

@@ -26,6 +26,10 @@ export type AdmissionRules = {
 /** What the journal keeps as a prompt's body: everything that running it needs. */
 export type PromptBody = Pick<Prompt, 'generate' | 'stream' | 'route' | 'model'> & {
   privacy: Privacy;
+  /** Nodes that handed the prompt on before this one (header `twowatt-hops`). */
+  hops: number;
+  /** Whether a router may still escalate after the first delta; HTTP streams cannot take text back. */
+  escalatesMidStream: boolean;
 };
 
 export type Admission =
@@ -35,6 +39,7 @@ export type Admission =
 /** Reads a message as far as possible, so that even a refusal reaches whoever asked. */
 export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission {
   const address = (topic: string): ReplyAddress => ({
+    kind: inbound.kind,
     topic,
     format: inbound.format,
     correlation: inbound.correlation,
@@ -61,6 +66,13 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
       const head = raw.json as { id?: unknown; reply_to?: unknown };
       if (isClientId(head.id)) id = head.id;
       if (typeof head.reply_to === 'string') replyTo = head.reply_to;
+    }
+    if (inbound.kind === 'http' && replyTo !== undefined) {
+      throw new TwowattError(
+        'invalid_request',
+        'reply_to: an answer over HTTP goes back on its own connection',
+        { param: 'reply_to' },
+      );
     }
     const wanted = inbound.responseTopic ?? replyTo;
     const problem = wanted === undefined ? undefined : topicProblem(wanted);
@@ -97,6 +109,8 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
       route: prompt.route,
       model: prompt.model,
       privacy,
+      hops: inbound.hops ?? 0,
+      escalatesMidStream: inbound.escalatesMidStream ?? true,
     };
     return {
       kind: 'prompt',
@@ -110,13 +124,19 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
         session: prompt.session ?? null,
         priority: prompt.priority,
         deadlineMs: smaller(prompt.deadlineMs, inbound.expiryMs),
-        delivery: { packetId: inbound.packetId, redelivered: inbound.redelivered },
+        delivery:
+          inbound.packetId === undefined
+            ? null
+            : { packetId: inbound.packetId, redelivered: inbound.redelivered },
       },
     };
   } catch (error) {
-    const usable = [inbound.responseTopic, replyTo].find(
-      (topic) => topic !== undefined && topicProblem(topic) === undefined,
-    );
+    const usable =
+      inbound.kind === 'http'
+        ? undefined
+        : [inbound.responseTopic, replyTo].find(
+            (topic) => topic !== undefined && topicProblem(topic) === undefined,
+          );
     const fallback = id === undefined ? inbound.invalidReplyTopic : inbound.defaultReplyTopic(id);
     return {
       kind: 'refused',

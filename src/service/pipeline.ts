@@ -41,6 +41,8 @@ export type PipelineOptions = {
   engine: Engine;
   port: ReplyPort;
   meter: EnergyMeter;
+  /** Told of every answer once it is stored, whichever way it goes. */
+  onAnswer?: (frame: TerminalFrame) => void;
 };
 
 export type PipelineTotals = {
@@ -63,7 +65,8 @@ export type PipelineTotals = {
 export type Pipeline = {
   /** Resolves when the prompt is safe on disk or its refusal is on its way. Never rejects. */
   submit(inbound: InboundPrompt): Promise<void>;
-  cancel(id: string): void;
+  /** Ends the active prompts of this id that came by this gateway, on one reply topic or on all. */
+  cancel(id: string, by: { kind: ReplyAddress['kind']; topic?: string }): void;
   /** The broker is there (again): send what it has not acknowledged. */
   connected(): void;
   /** Stop taking prompts (they are refused as `draining`) but finish what was accepted. */
@@ -240,6 +243,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, error);
       return;
     }
+    if (port.gone(stored)) {
+      endWaiting(stored, new TwowattError('cancelled', 'whoever asked has gone; it was not run'));
+      return;
+    }
     logger.debug({ id: stored.id, attempt: stored.attempts }, 'prompt begins');
     const abort = new AbortController();
     const deadline =
@@ -311,6 +318,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       'prompt answered',
     );
     outbox.send(answer);
+    options.onAnswer?.(frame);
   }
 
   /** Ends a prompt that is waiting in the journal, without running it. */
@@ -344,8 +352,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return {
     submit,
-    cancel(id) {
+    cancel(id, { kind, topic }) {
       for (const { prompt, state } of journal.findActive(id)) {
+        const { reply } = prompt;
+        if (reply.kind !== kind || (topic !== undefined && reply.topic !== topic)) continue;
         const active = running.get(prompt.seq);
         if (active) active.abort.abort('cancelled' satisfies StopReason);
         else if (state === 'waiting') {

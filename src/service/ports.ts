@@ -1,5 +1,5 @@
 import type { EngineStatus, GenerateRequest, GenerationPart } from '../protocol/index.ts';
-import type { StoredAnswer } from '../queue/types.ts';
+import type { ReplyAddress, StoredAnswer } from '../queue/types.ts';
 
 /** What the pipeline needs of an engine; the supervisor of the engine process fulfils it. */
 export interface Engine {
@@ -21,6 +21,11 @@ export interface ReplyPort {
   deliver(answer: StoredAnswer): Promise<boolean>;
   /** Sends a frame that may get lost (QoS 0); dropped while there is no connection. */
   trySend(answer: Omit<StoredAnswer, 'seq'>): void;
+  /**
+   * Nobody can receive an answer there any more, nor ever will. Such a prompt is not run. False for
+   * a broker that is away: it comes back.
+   */
+  gone(prompt: Pick<StoredAnswer, 'id' | 'reply'>): boolean;
 }
 
 /** Counts the energy of one answer at a time, and knows whether limits hold answers up. */
@@ -34,13 +39,15 @@ export interface EnergyMeter {
 
 /** A prompt message as a gateway received it, not yet parsed. */
 export type InboundPrompt = {
+  /** The gateway that it came in by, and by which its answer leaves. */
+  kind: ReplyAddress['kind'];
   /** Cut off somewhere after the longest allowed payload: a flood of huge messages costs no memory. */
   payload: Uint8Array;
   /** Bytes that were sent, also when `payload` is cut. */
   payloadBytes: number;
   /** `text`: the plain-text topic, where even `{` is just a character. */
   format: 'frames' | 'text';
-  /** The topic that the message came in on; the privacy of `router.privacy_topics` goes by it. */
+  /** The topic that the message came in on (`http` for HTTP); `router.privacy_topics` goes by it. */
   topic: string;
   defaultReplyTopic: (id: string) => string;
   invalidReplyTopic: string;
@@ -51,6 +58,11 @@ export type InboundPrompt = {
   userProperties: Record<string, string | string[]> | null;
   /** MQTT 5 Message Expiry, counted from receipt. */
   expiryMs?: number;
-  packetId: number;
+  /** Undefined where nothing is delivered twice by itself. */
+  packetId?: number;
   redelivered: boolean;
+  /** How many twowatt nodes have handed this prompt on before; a router that hands it on adds one. */
+  hops?: number;
+  /** False for a stream whose first text cannot be taken back (HTTP): after it no router may escalate. */
+  escalatesMidStream?: boolean;
 };

@@ -24,6 +24,8 @@ export type DaemonProcess = {
   pid: number;
   /** Everything that it wrote so far. */
   output(): string;
+  /** Where it serves HTTP, once it does. */
+  httpUrl(): Promise<string>;
   /** Process ids of its direct children. */
   children(): number[];
   /** The engine process, once there is one. */
@@ -47,6 +49,7 @@ export function startDaemonProcess(options: {
     `node.state_folder=${options.stateFolder}`,
     `model.cache_path=${MODEL_CACHE}`,
     'engine.threads=1',
+    'http.port=0',
     // The watts of this machine are guesses; what paces the tests should be the tests.
     'governor.budget_w=500',
     ...(options.set ?? []),
@@ -76,6 +79,11 @@ function watch(child: ChildProcess): DaemonProcess {
     pid,
     output: () => output,
     children,
+    async httpUrl() {
+      const listening = /listening on (http:[^"\s]+)/;
+      await until(() => listening.test(output), 'HTTP');
+      return listening.exec(output)?.[1] ?? '';
+    },
     async enginePid() {
       await until(() => engineOf(pid) !== undefined, 'the engine process');
       return engineOf(pid) ?? 0;

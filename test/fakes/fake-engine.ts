@@ -9,7 +9,10 @@ import type { Engine } from '../../src/service/index.ts';
 
 export type FakeEngineOptions = {
   clock: Clock;
-  /** The answer to a request; an error ends the stream with it. Each character counts as a token. */
+  /**
+   * The answer to a request; an error ends the stream with it. Each character counts as a token. Asked
+   * again when the engine restarts.
+   */
   answer: (request: GenerateRequest) => string | TwowattError;
   /** Time that a token takes. 0: all at once. */
   tokenMs?: number;
@@ -71,16 +74,23 @@ export function createFakeEngine(options: FakeEngineOptions): FakeEngine {
       return;
     }
     const prompt = (request.messages ?? []).map(({ content }) => content).join('\n');
-    const tokens = Array.from(answer).slice(0, request.maxTokens);
+    let whole = answer;
+    let tokens = Array.from(whole).slice(0, request.maxTokens);
     let text = '';
-    for (const token of tokens) {
+    for (let at = 0; at < tokens.length; at += 1) {
       if (options.tokenMs) await sleep(options.clock, options.tokenMs, signal);
       if (restarting) {
+        // The real supervisor runs the prompt again from its beginning.
         restarting = false;
+        const again = options.answer(request);
+        if (typeof again === 'string') whole = again;
+        tokens = Array.from(whole).slice(0, request.maxTokens);
         text = '';
+        at = 0;
         yield { type: 'restart', reason: 'engine_restarted' };
       }
       if (signal.aborted) break;
+      const token = tokens[at] ?? '';
       text += token;
       tokensTotal += 1;
       yield { type: 'delta', text: token };
@@ -99,7 +109,7 @@ export function createFakeEngine(options: FakeEngineOptions): FakeEngine {
         text,
         finishReason: signal.aborted
           ? 'cancelled'
-          : tokens.length < Array.from(answer).length
+          : tokens.length < Array.from(whole).length
             ? 'length'
             : 'stop',
         promptTokens: Array.from(request.prompt ?? prompt).length,

@@ -116,7 +116,24 @@ export const mqtt = {
   embedded_port: setting(PORT, 1883, 'TCP port of the embedded broker on 127.0.0.1.'),
 };
 
+const hostNames = shaped(
+  'a list of host names such as ["board.example"]',
+  v.pipe(
+    v.array(
+      v.pipe(
+        v.string('expected text'),
+        v.check(
+          (value) => /^[A-Za-z0-9.-]{1,253}$/.test(value),
+          'expected a host name without port',
+        ),
+      ),
+    ),
+    v.maxLength(32),
+  ),
+);
+
 export const http = {
+  enabled: setting(flag, true, 'Serve the OpenAI-compatible API, metrics and events over HTTP.'),
   host: setting(
     pattern('a host name or an IP address', (value) => /^[A-Za-z0-9.:-]{1,253}$/.test(value)),
     '127.0.0.1',
@@ -127,6 +144,16 @@ export const http = {
     path(),
     '',
     'File that holds the bearer token which clients must send, not readable by everybody (empty: no token).',
+  ),
+  allowed_hosts: setting(
+    hostNames,
+    [],
+    'Names besides localhost by which clients may call a loopback address, for a reverse proxy on the board. Any other Host is refused, so that web pages cannot reach the board through DNS rebinding.',
+  ),
+  requests_per_minute: setting(
+    whole(0, 1_000_000),
+    600,
+    'Requests that one client address may make in a minute; further ones are refused with `rate_limited` (0: no limit).',
   ),
 };
 

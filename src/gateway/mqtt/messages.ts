@@ -30,6 +30,7 @@ export function toInboundPrompt(
   const expiryS = properties?.messageExpiryInterval;
   const responseTopic = properties?.responseTopic;
   return {
+    kind: 'mqtt',
     ...route,
     ...readEcho(properties),
     payload: packet.payload,

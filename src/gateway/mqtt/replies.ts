@@ -78,6 +78,7 @@ export function createReplies(current: () => Session | undefined, logger: Logger
       }
       return outcome !== 'lost';
     },
+    gone: () => false,
     trySend(answer) {
       const session = current();
       if (session === undefined || hopeless(answer, session) !== undefined) return;

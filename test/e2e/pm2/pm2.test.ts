@@ -46,6 +46,7 @@ describe.skipIf(!possible)('ecosystem.config.cjs under a real pm2', () => {
         TWOWATT_NODE__STATE_FOLDER: join(folder.path, 'state'),
         TWOWATT_MQTT__URL: broker.url,
         TWOWATT_ENGINE__THREADS: '1',
+        TWOWATT_HTTP__PORT: '0',
       },
     });
     return stdout;

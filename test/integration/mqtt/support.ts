@@ -192,6 +192,13 @@ export function answer(topic: string, payload: string, more: object = {}) {
     seq: 1,
     id: 'a',
     payload,
-    reply: { topic, format: 'frames' as const, correlation: null, userProperties: null, ...more },
+    reply: {
+      kind: 'mqtt' as const,
+      topic,
+      format: 'frames' as const,
+      correlation: null,
+      userProperties: null,
+      ...more,
+    },
   };
 }

@@ -30,7 +30,13 @@ function accept(id: string, session: string | null): void {
   const result = journal.accept({
     id,
     idGenerated: false,
-    reply: { topic: 'reply', format: 'frames', correlation: null, userProperties: null },
+    reply: {
+      kind: 'mqtt',
+      topic: 'reply',
+      format: 'frames',
+      correlation: null,
+      userProperties: null,
+    },
     bodyHash: `hash ${id}`,
     body: JSON.stringify({ id, text: 'x'.repeat(200 + (id.length % 3) * 2000) }),
     session,

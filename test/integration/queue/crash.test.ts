@@ -86,7 +86,13 @@ it(`keeps every acknowledged step over ${KILLS} kills at random moments`, async 
       if (sendable.has(entry.seq)) expect(sendable.get(entry.seq)).toBe(stored.payload);
       const repeated = prompt(entry.id, {
         bodyHash: `hash ${entry.id}`,
-        reply: { topic: 'reply', format: 'frames', correlation: null, userProperties: null },
+        reply: {
+          kind: 'mqtt',
+          topic: 'reply',
+          format: 'frames',
+          correlation: null,
+          userProperties: null,
+        },
       });
       expect(journal.accept(repeated)).toMatchObject({ kind: 'answered' });
     }

@@ -41,6 +41,22 @@ async function killedJournal(): Promise<string> {
   return path;
 }
 
+it('a journal of the first schema is taken over: all its prompts came over MQTT', () => {
+  const path = join(temporaryFolder(), 'journal.sqlite');
+  const first = openJournal({
+    path,
+    clock: createVirtualClock(),
+    limits: LIMITS,
+    logger: silentLogger,
+  });
+  acceptNew(first, 'old');
+  first.close();
+  const database = new DatabaseSync(path);
+  database.exec('ALTER TABLE prompt DROP COLUMN kind; PRAGMA user_version = 1;');
+  database.close();
+  expect(open(path).claim()).toMatchObject({ id: 'old', reply: { kind: 'mqtt' } });
+});
+
 describe('two processes', () => {
   it('the second is told clearly, for opening and for erasing, and harms nothing', async () => {
     const path = join(temporaryFolder(), 'journal.sqlite');

@@ -71,7 +71,13 @@ export function prompt(id: string, fields: Partial<NewPrompt> = {}): NewPrompt {
   return {
     id,
     idGenerated: false,
-    reply: { topic: `reply/${id}`, format: 'frames', correlation: null, userProperties: null },
+    reply: {
+      kind: 'mqtt',
+      topic: `reply/${id}`,
+      format: 'frames',
+      correlation: null,
+      userProperties: null,
+    },
     bodyHash: `hash of ${id}`,
     body: `{"id":"${id}"}`,
     session: null,

@@ -19,6 +19,7 @@ describe('accept', () => {
     const sent = prompt('a', {
       idGenerated: true,
       reply: {
+        kind: 'http',
         topic: 'to/作',
         format: 'text',
         correlation: 'AAEC',
@@ -80,7 +81,12 @@ describe('accept', () => {
   it('tells the same id on two reply topics apart', () => {
     const { journal } = openBench();
     acceptNew(journal, 'a');
-    const elsewhere = { topic: 'elsewhere', format: 'frames', correlation: null } as const;
+    const elsewhere = {
+      kind: 'mqtt',
+      topic: 'elsewhere',
+      format: 'frames',
+      correlation: null,
+    } as const;
     acceptNew(journal, 'a', { reply: { ...elsewhere, userProperties: null }, bodyHash: 'other' });
     expect(journal.findActive('a')).toHaveLength(2);
   });

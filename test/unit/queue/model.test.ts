@@ -190,7 +190,13 @@ const commands = [
   promptFields.map(({ topic, ...fields }) =>
     command(`accept ${JSON.stringify({ topic, ...fields })}`, (model, journal) => {
       const id = fields.idGenerated ? `generated-${generated++}` : fields.id;
-      const reply = { topic, format: 'frames', correlation: null, userProperties: null } as const;
+      const reply = {
+        kind: 'mqtt',
+        topic,
+        format: 'frames',
+        correlation: null,
+        userProperties: null,
+      } as const;
       const wanted = prompt(id, { ...fields, id, reply });
       const expected = model.accept(wanted);
       if (expected === 'queue_full') {

@@ -18,6 +18,7 @@ function createFakePort(): ReplyPort & {
     connected: true,
     delivered: [] as StoredAnswer[],
     sent: [] as Omit<StoredAnswer, 'seq'>[],
+    gone: ({ reply }: Pick<StoredAnswer, 'reply'>) => reply.kind === 'http',
     async deliver(answer: StoredAnswer) {
       if (port.connected) port.delivered.push(answer);
       return port.connected;
@@ -87,6 +88,7 @@ export function createFixture(
         : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     packetId += 1;
     return {
+      kind: 'mqtt',
       payload,
       payloadBytes: payload.length,
       format: 'frames',

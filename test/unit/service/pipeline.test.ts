@@ -75,6 +75,7 @@ describe('a prompt', () => {
       'restart',
       0,
       1,
+      2,
       'done',
     ]);
   });
@@ -320,9 +321,9 @@ describe('deadlines and cancel', () => {
     await pipeline.submit(inbound({ id: 'a', messages }));
     await pipeline.submit(inbound({ id: 'b', messages }));
     await clock.advance(150);
-    pipeline.cancel('b');
-    pipeline.cancel('a');
-    pipeline.cancel('never seen');
+    pipeline.cancel('b', { kind: 'mqtt' });
+    pipeline.cancel('a', { kind: 'mqtt' });
+    pipeline.cancel('never seen', { kind: 'mqtt' });
     await clock.advance(1000);
     expect(frames('a')).toMatchObject([{ type: 'done', finish_reason: 'cancelled', text: 'y' }]);
     expect(frames('b')).toMatchObject([{ error: { code: 'cancelled' } }]);

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { type Config, readSecretFile } from '../config/index.ts';
+import type { Clock, Logger, Scope } from '../core/index.ts';
+import {
+  createMqttGateway,
+  type MqttGateway,
+  type MqttGatewayHandlers,
+  startEmbeddedBroker,
+} from '../gateway/mqtt/index.ts';
+
+/** The MQTT gateway as configured, not yet started; with it, in `scope`, the embedded broker. */
+export async function openMqtt(parts: {
+  config: Config;
+  instance: string;
+  handlers: MqttGatewayHandlers;
+  logger: Logger;
+  clock: Clock;
+  scope: Scope;
+}): Promise<MqttGateway> {
+  const { config, logger } = parts;
+  return createMqttGateway({
+    options: {
+      url: await brokerUrl(config, logger, parts.scope),
+      baseTopic: config.mqtt.base_topic,
+      node: config.node.id,
+      pools: config.mqtt.pools,
+      instance: parts.instance,
+      keepaliveS: config.mqtt.keepalive_s,
+      receiveMaximum: config.mqtt.receive_maximum,
+      sessionExpiryS: config.mqtt.session_expiry_s,
+      maxPayloadBytes: config.queue.max_payload_bytes,
+      ...credentials(config),
+    },
+    handlers: parts.handlers,
+    logger: logger.child({ room: 'mqtt' }),
+    clock: parts.clock,
+  });
+}
+
+async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<string> {
+  if (!config.mqtt.embedded) return config.mqtt.url;
+  const broker = await startEmbeddedBroker({
+    port: config.mqtt.embedded_port,
+    logger: logger.child({ room: 'broker' }),
+  });
+  scope.defer('embedded broker', () => broker.close());
+  return broker.url;
+}
+
+function credentials(config: Config) {
+  const { username, password_file: passwordFile, tls } = config.mqtt;
+  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
+  const ca = read(tls.ca_file);
+  const cert = read(tls.cert_file);
+  const key = read(tls.key_file);
+  return {
+    ...(username === '' ? {} : { username }),
+    ...(passwordFile === ''
+      ? {}
+      : {
+          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
+        }),
+    tls: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    },
+  };
+}
