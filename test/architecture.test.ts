@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   model: layer2(),
   engine: layer2(),
   queue: layer2(),
+  cloud: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue'],
@@ -70,6 +71,12 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
   { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
   { pattern: /^systeminformation/, home: /^hardware\//, why: 'host facts come from hardware' },
+  {
+    pattern: /^undici$/,
+    home: /^cloud\/transport\.ts$/,
+    why: 'only cloud’s transport speaks HTTP, and only its send() holds a transport: no prompt leaves by another way',
+  },
+  { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 
