@@ -277,10 +277,10 @@ export class Call {
     const silent = this.#firstTokenMs === null && !this.#refused && this.#sent;
     const abandoned = outcome === ABANDONED;
     const usualMs = endpoint.latency.quantile(0.95);
-    if (this.#firstTokenMs !== null) endpoint.latency.add(this.#firstTokenMs);
-    else if (silent && (abandoned || this.#timedOut !== null)) endpoint.latency.add(waitedMs);
     // A dead endpoint whose calls are always outrun by hedges must be found out as well.
     const overdue = abandoned && silent && usualMs !== null && waitedMs > usualMs;
+    if (this.#firstTokenMs !== null) endpoint.latency.add(this.#firstTokenMs);
+    else if (overdue || (silent && this.#timedOut !== null)) endpoint.latency.add(waitedMs);
     const verdict = overdue ? SILENT : outcome;
     if (outcome === 'success') this.answer.teach();
     this.cost = this.#costNow();

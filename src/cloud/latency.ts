@@ -3,8 +3,8 @@ const WINDOW = 200;
 const ENOUGH = 20;
 
 /**
- * Times to the first token of the last 200 calls. A call that was given up counts with the time for
- * which it was waited: leaving it out would lower the percentile a little with every hedge.
+ * Times to the first token of the last 200 calls. A call that was given up later than usual counts
+ * with the time for which it was waited: leaving it out would lower the percentile with every hedge.
  */
 export class Latency {
   readonly #samples: number[] = [];

@@ -11,6 +11,8 @@ import type { CloudPart, CloudRequest } from './types.ts';
 const MOST_FAILURES = 5;
 /** A first token sooner than this needs no help, and timers are not exact enough for it. */
 const SHORTEST_HEDGE_MS = 50;
+/** Where all calls take about the same time, many would end just after the percentile. */
+const HEDGE_MARGIN = 1.1;
 /** For patient prompts whose extra calls are used up. */
 const PATIENT_WAIT_MS = 1000;
 
@@ -164,7 +166,7 @@ export class PromptRun {
     const overdue = new AbortController();
     const waited = sleep(
       this.#deps.clock,
-      Math.max(SHORTEST_HEDGE_MS, usualMs),
+      Math.max(SHORTEST_HEDGE_MS, usualMs * HEDGE_MARGIN),
       AbortSignal.any([overdue.signal, this.#controller.signal]),
     );
     const soon = await Promise.race([first, waited]);
@@ -191,7 +193,7 @@ export class PromptRun {
   #hedge(slow: EndpointRuntime): Call | null {
     const { fleet, retries, totals } = this.#deps;
     const endpoint = fleet.hedgeFor(slow, this.#request, this.#excluded);
-    if (endpoint === null || !retries.take()) return null;
+    if (endpoint === null || !retries.takeForHedge()) return null;
     const ticket = fleet.enter(endpoint, this.#request);
     if (ticket === null) return null;
     totals.hedges += 1;

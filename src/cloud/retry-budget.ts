@@ -4,6 +4,7 @@ import type { Clock } from '../core/index.ts';
 const FLOOR = 10;
 const REFILL_PER_S = 0.2;
 const LARGEST = 100;
+const HEDGE_RESERVE = 5;
 
 /**
  * How many extra calls, retries and hedges alike, may be made: each prompt brings `ratio` of one. So
@@ -25,14 +26,24 @@ export class RetryBudget {
     this.#tokens = Math.min(LARGEST, this.#tokens + this.#ratio);
   }
 
+  /** A hedge saves time only, so it leaves some for the retries that save prompts. */
+  takeForHedge(): boolean {
+    this.#refill();
+    return this.#tokens > HEDGE_RESERVE && this.take();
+  }
+
   take(): boolean {
+    this.#refill();
+    if (this.#ratio === 0 || this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  #refill(): void {
     const nowMs = this.#clock.monotonicMs();
     const refill = ((nowMs - this.#refilledMs) / 1000) * REFILL_PER_S;
     this.#refilledMs = nowMs;
     this.#tokens = Math.max(this.#tokens, Math.min(FLOOR, this.#tokens + refill));
-    if (this.#ratio === 0 || this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }
 
