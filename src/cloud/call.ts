@@ -105,7 +105,7 @@ export class Call {
     const { spec } = this.endpoint;
     const first = this.#timer(spec.firstTokenTimeoutMs, 'no first token');
     try {
-      this.#sent = true;
+      this.#sent = !this.#controller.signal.aborted;
       const response = await this.#abortable(
         this.#deps.send(spec, this.#request, this.#controller.signal),
       );
@@ -113,7 +113,8 @@ export class Call {
         this.#refused = true;
         const said = await this.#readError(response);
         const rest = retryAfterMs(response.headers, this.#deps.clock);
-        yield { type: 'failed', failure: failureOfStatus(response.status, said, rest) };
+        const words = this.#clean(said);
+        yield { type: 'failed', failure: failureOfStatus(response.status, said, words, rest) };
         return;
       }
       this.#accepted = true;
@@ -197,7 +198,8 @@ export class Call {
     if (this.answer.finishReason !== null) return null;
     if (event.type === 'malformed') return unavailable(event.why);
     if (event.type === 'error') {
-      return failureOfStatus(event.said.status ?? 500, this.#clean(event.said), undefined);
+      const { said } = event;
+      return failureOfStatus(said.status ?? 500, said, this.#clean(said), undefined);
     }
     if (event.type === 'finish' && event.filtered && this.answer.text === '') {
       const message = "the cloud endpoint's content filter refused the prompt";
@@ -239,7 +241,7 @@ export class Call {
         next = await this.#abortable(bytes.next());
       }
       const value = JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
-      return this.#clean(providerErrorOf(value) ?? NOTHING_SAID);
+      return providerErrorOf(value) ?? NOTHING_SAID;
     } catch {
       // The status alone tells enough.
       return NOTHING_SAID;
@@ -248,10 +250,8 @@ export class Call {
     }
   }
 
-  #clean(said: ProviderError): ProviderError {
-    const message = cleanMessage(said.message, this.#request, this.endpoint.spec.apiKey);
-    // The code is matched against known words, never shown.
-    return { ...said, message };
+  #clean({ message }: ProviderError): string {
+    return cleanMessage(message, this.#request, this.endpoint.spec.apiKey);
   }
 
   #timer(ms: number, reason: string): TimerHandle {
@@ -292,6 +292,8 @@ export class Call {
     }
     lease.done(verdict);
     this.#closed = true;
+    // A body that nobody reads to its end would keep its connection from all later calls.
+    if (outcome !== 'success') this.#controller.abort();
     this.#resolveSettled();
   }
 

@@ -55,14 +55,18 @@ const TOO_LONG =
   /context.?(length|window|size)|(max(imum)?|input|prompt|token).{0,40}(too long|exceed)|exceed.{0,60}(token|context|length)|(too|is) long(er)?.{0,40}(token|context|model)/i;
 const NO_MONEY = /insufficient_quota|quota.{0,20}(exceed|exhaust)|billing|arrears|balance/i;
 
-/** What an HTTP status, with the code and message of its body, means. `message` is clean already. */
+/**
+ * What an HTTP status means, with the code and message of its body. `said` is matched against known
+ * words only; `clean` is what may be shown of it.
+ */
 export function failureOfStatus(
   status: number,
   said: { code: string; message: string },
+  clean: string,
   restMs: number | undefined,
 ): Failure {
   const reason = `http ${status}`;
-  const words = said.message === '' ? '' : `: ${said.message}`;
+  const words = clean === '' ? '' : `: ${clean}`;
   const rest = restMs === undefined ? {} : { retryAfterMs: restMs };
   const message = `the cloud endpoint answered ${status}${words}`;
   if ([400, 404, 413, 422].includes(status) && TOO_LONG.test(`${said.code} ${said.message}`)) {
@@ -79,9 +83,11 @@ export function failureOfStatus(
   }
   if (status === 429) return unavailable(reason, { message, blame: 'alive', ...rest });
   if ([408, 409, 425].includes(status)) return unavailable(reason, { message, ...rest });
-  if (status >= 500 && status !== 501 && status !== 505) {
-    return unavailable(reason, { message, ...rest });
+  // Of this request, not of the endpoint: what it asks for is not served there, or it came in a circle.
+  if (status === 501 || status === 508) {
+    return unavailable(reason, { message, next: 'elsewhere', blame: 'alive' });
   }
+  if (status >= 500 && status !== 505) return unavailable(reason, { message, ...rest });
   return unavailable(reason, { message, next: 'elsewhere', blame: 'broken', ...rest });
 }
 

@@ -153,7 +153,9 @@ export class PromptRun {
     const call = new Call(this.#deps, ticket, this.#request);
     this.#calls.push(call);
     this.#deps.totals.calls += 1;
-    this.#controller.signal.addEventListener('abort', () => call.abandon(), { once: true });
+    const { signal } = this.#controller;
+    if (signal.aborted) call.abandon();
+    else signal.addEventListener('abort', () => call.abandon(), { once: true });
     return call;
   }
 

@@ -11,6 +11,7 @@ export type Behaviour =
   | { kind: 'stall'; after?: number }
   /** Cuts the TCP connection with a reset; before the headers without `after`. */
   | { kind: 'reset'; after?: number }
+  /** Says something wrong, and keeps the connection open. */
   | { kind: 'malformed'; after: number }
   | { kind: 'error_event'; after: number; error: unknown }
   /** Ends the body in good order, but too early. */
@@ -143,7 +144,7 @@ export async function startCloudEndpoint(
     if (behaviour.kind === 'error_event') {
       await send(`data: ${JSON.stringify({ error: behaviour.error })}\n\n`);
     }
-    if (behaviour.kind !== 'reset' && behaviour.kind !== 'stall') response.end();
+    if (behaviour.kind === 'cut') response.end();
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -262,7 +262,7 @@ describe('faults over real HTTP', () => {
     expect(error.cost.amount).toBe(0);
   });
 
-  it.each([401, 403, 404, 301, 501])('goes elsewhere on %i, and not back', async (status) => {
+  it.each([401, 403, 404, 301])('goes elsewhere on %i, and not back', async (status) => {
     const [bad, good] = [await start(), await start()];
     bad.behave(always({ kind: 'status', status, headers: { location: good.baseUrl } }));
     const cloud = connect([bad, good], {}, { random: () => 0 });
@@ -272,6 +272,51 @@ describe('faults over real HTTP', () => {
       breaker: 'open',
       problem: `http ${status}`,
     });
+  });
+
+  it.each([501, 508])(
+    'goes elsewhere on %i, which says nothing of the endpoint',
+    async (status) => {
+      const [bad, good] = [await start(), await start()];
+      bad.behave(always({ kind: 'status', status }));
+      const cloud = connect([bad, good], {}, { random: () => 0 });
+      for (let n = 0; n < 3; n++) expect(resultOf(await ask(cloud)).endpoint).toBe('e1');
+      expect(bad.calls).toHaveLength(3);
+      expect(cloud.state().endpoints[0]?.breaker).toBe('closed');
+    },
+  );
+
+  it.each<Behaviour>([
+    { kind: 'malformed', after: 0 },
+    { kind: 'error_event', after: 1, error: 'x' },
+    { kind: 'stall', after: 1 },
+  ])('lets go of a connection that nobody reads any more: %j', async (behaviour) => {
+    const server = await start();
+    server.behave(firstOnly(behaviour));
+    const parts = await ask(connect([server], { maxConcurrency: 1, idleTimeoutMs: 100 }));
+    expect(resultOf(parts)).toMatchObject({ text: ANSWER, calls: 2 });
+    await expect.poll(() => server.calls[0]?.aborted).toBe(true);
+  });
+
+  it('names a context that is too long although the words stand in the prompt as well', async () => {
+    const server = await start();
+    const content = 'what does it mean that the context length is exceeded';
+    const body = JSON.stringify({ error: { message: 'the context length is exceeded' } });
+    server.behave(always({ kind: 'status', status: 400, body }));
+    const error = errorOf(await ask(connect([server]), { messages: [{ role: 'user', content }] }));
+    expect(error.error).toMatchObject({
+      code: 'context_length_exceeded',
+      message: 'the cloud endpoint answered 400',
+    });
+  });
+
+  it('shows what the provider says of a bad request', async () => {
+    const server = await start();
+    const body = JSON.stringify({ error: { message: 'temperature must be below 2' } });
+    server.behave(always({ kind: 'status', status: 400, body }));
+    expect(errorOf(await ask(connect([server]))).error.message).toBe(
+      'the cloud endpoint answered 400: temperature must be below 2',
+    );
   });
 
   it('cannot reach anybody: says so at once, with the cost of nothing', async () => {
