@@ -165,6 +165,13 @@ describe('architecture', () => {
     expect(broken).toEqual([]);
   });
 
+  it('lets prompts leave by one door', () => {
+    const senders = files
+      .map((path) => relative(SRC, path))
+      .filter((path) => /\btransport\.post\(/i.test(readFileSync(join(SRC, path), 'utf8')));
+    expect(senders).toEqual(['cloud/send.ts']);
+  });
+
   it('ends the process only where a process begins', () => {
     const allowed = /^(daemon|cli)\/|^engine\/process\/main\.ts$/;
     const broken = files

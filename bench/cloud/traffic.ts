@@ -16,9 +16,9 @@ import {
 import type { Behaviour, FakeCloudEndpoint } from '../../test/fakes/cloud-endpoint.ts';
 
 const clock = createSystemClock();
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 20_000;
 const PRICE = { priceIn: 1, priceOut: 4 };
-const TIMEOUTS = { firstTokenTimeoutMs: 1000, idleTimeoutMs: 500, totalTimeoutMs: 8000 };
+const TIMEOUTS = { firstTokenTimeoutMs: 2000, idleTimeoutMs: 1000, totalTimeoutMs: 15_000 };
 const MAX_TOKENS = 400;
 
 /** Shares of all calls; the rest is answered. Slow bytes do answer, in the end. */
@@ -128,7 +128,7 @@ export async function faultTraffic({
   };
 }
 
-/** A budget for about half of the prompts, and faults all the while. */
+/** A budget that some of the prompts find spent, and faults all the while. */
 export async function tightBudgetTraffic(traffic: Traffic & { prompts: number }) {
   const { servers, random, ask, prompts } = traffic;
   for (const server of servers) {

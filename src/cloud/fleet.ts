@@ -8,13 +8,25 @@ import type { CloudRequest, Failover } from './types.ts';
 
 /** Resting endpoints that are back within this are waited for, before a prompt is given up. */
 const PATIENCE_MS = 10_000;
+/**
+ * So long a prompt waits while all endpoints are out. A breaker that has just opened may have done so by
+ * chance, and a probe under way will tell soon; without this, one second costs all prompts of that second.
+ */
+const DOWN_PATIENCE_MS = 2000;
 
 export type Attempts = {
   tries: ReadonlyMap<EndpointRuntime, number>;
   excluded: ReadonlySet<EndpointRuntime>;
 };
 
-type Blocked = { busy: boolean; poor: boolean; restMs: number; downMs: number };
+type Blocked = {
+  busy: boolean;
+  poor: boolean;
+  /** A probe is under way. */
+  probing: boolean;
+  restMs: number;
+  downMs: number;
+};
 
 /** The endpoints together: who may take a prompt now, and what to wait for when nobody may. */
 export class Fleet {
@@ -65,11 +77,18 @@ export class Fleet {
     { tries, excluded }: Attempts,
     signal: AbortSignal,
   ): Promise<Ticket | TwowattError> {
+    const startedMs = this.#clock.monotonicMs();
     for (;;) {
       const order = rank(this.#endpoints, request, this.#failover, tries, this.#random);
       const open = order.filter((endpoint) => !excluded.has(endpoint));
       if (order.length === 0) return nobodyServes(request);
-      const blocked: Blocked = { busy: false, poor: false, restMs: Infinity, downMs: Infinity };
+      const blocked: Blocked = {
+        busy: false,
+        poor: false,
+        probing: false,
+        restMs: Infinity,
+        downMs: Infinity,
+      };
       for (const endpoint of open) {
         const availability = endpoint.availability();
         if (availability.now) {
@@ -80,9 +99,13 @@ export class Fleet {
         } else if (availability.why === 'busy') blocked.busy = true;
         else if (availability.why === 'resting') {
           blocked.restMs = Math.min(blocked.restMs, availability.ms);
-        } else blocked.downMs = Math.min(blocked.downMs, availability.ms);
+        } else {
+          blocked.downMs = Math.min(blocked.downMs, availability.ms);
+          blocked.probing ||= availability.ms === Infinity;
+        }
       }
-      const wait = this.#waitFor(blocked, request, open.length);
+      const waitedMs = this.#clock.monotonicMs() - startedMs;
+      const wait = this.#waitFor(blocked, request, open.length, waitedMs);
       if (wait instanceof TwowattError) return wait;
       await this.#change(wait, signal);
       if (signal.aborted) return new TwowattError('cancelled', 'ended while waiting');
@@ -108,7 +131,12 @@ export class Fleet {
   }
 
   /** Milliseconds to wait, or why there is no use in it. */
-  #waitFor(blocked: Blocked, request: CloudRequest, candidates: number): number | TwowattError {
+  #waitFor(
+    blocked: Blocked,
+    request: CloudRequest,
+    candidates: number,
+    waitedMs: number,
+  ): number | TwowattError {
     const { patient, deadlineMs } = request;
     const soonestMs = Math.min(blocked.restMs, blocked.downMs);
     if (blocked.busy) return soonestMs;
@@ -122,6 +150,10 @@ export class Fleet {
     if (patient && candidates > 0) return soonestMs;
     const leftMs = deadlineMs - this.#clock.monotonicMs();
     if (blocked.restMs <= PATIENCE_MS && blocked.restMs < leftMs) return blocked.restMs;
+    const downLeftMs = Math.min(DOWN_PATIENCE_MS - waitedMs, leftMs);
+    if (downLeftMs > 0 && (blocked.probing || blocked.downMs < downLeftMs)) {
+      return Math.min(blocked.downMs, downLeftMs);
+    }
     return new TwowattError(
       'cloud_unavailable',
       'no cloud endpoint can be asked at present',

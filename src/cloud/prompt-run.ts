@@ -82,6 +82,7 @@ export class PromptRun {
   }
 
   async *#tryAll(): AsyncGenerator<CloudPart, void, undefined> {
+    let last: Failure | null = null;
     for (let failures = 0; ;) {
       if (this.#ended !== null) return yield await this.#endPart(this.#ended, null);
       const ticket = await this.#deps.fleet.board(
@@ -90,9 +91,8 @@ export class PromptRun {
         this.#controller.signal,
       );
       if (ticket instanceof TwowattError) {
-        const part =
-          this.#ended === null ? this.#errorPart(ticket) : this.#endPart(this.#ended, null);
-        return yield await part;
+        if (this.#ended !== null) return yield await this.#endPart(this.#ended, null);
+        return yield await this.#errorPart(withCause(ticket, last));
       }
 
       const opened = await this.#open(ticket);
@@ -116,7 +116,8 @@ export class PromptRun {
       }
       if (this.#ended !== null) return yield await this.#endPart(this.#ended, null);
       failures += 1;
-      const stop = await this.#beforeRetry(failure ?? CUT, failures, emitted);
+      last = failure ?? CUT;
+      const stop = await this.#beforeRetry(last, failures, emitted);
       if (stop !== null) return yield stop;
       if (emitted) {
         this.#deps.totals.restarts += 1;
@@ -289,6 +290,13 @@ export class PromptRun {
   async settled(): Promise<void> {
     await Promise.all(this.#calls.map(({ settled }) => settled));
   }
+}
+
+/** That nobody can be asked is news only to those who have not asked yet; the others learn why. */
+function withCause(error: TwowattError, last: Failure | null): TwowattError {
+  const { code, retryAfterMs } = error;
+  if (code !== 'cloud_unavailable' || last === null) return error;
+  return new TwowattError(code, last.message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
 async function nextPart(call: Call): Promise<CallPart> {

@@ -310,6 +310,19 @@ describe('faults over real HTTP', () => {
     });
   });
 
+  it('tells the reason when the only endpoint refuses the key', async () => {
+    const server = await start();
+    const body = JSON.stringify({ error: { message: 'wrong API key', type: 'auth' } });
+    server.behave(always({ kind: 'status', status: 401, body }));
+    for (const patient of [false, true]) {
+      const error = errorOf(await ask(connect([server]), { patient })).error;
+      expect(error).toMatchObject({
+        code: 'cloud_unavailable',
+        message: 'the cloud endpoint answered 401: wrong API key',
+      });
+    }
+  });
+
   it('shows what the provider says of a bad request', async () => {
     const server = await start();
     const body = JSON.stringify({ error: { message: 'temperature must be below 2' } });

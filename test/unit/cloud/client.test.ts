@@ -248,7 +248,7 @@ describe('an outage', () => {
     });
   });
 
-  it('lets only one prompt try while it is unclear', async () => {
+  it('lets only one prompt try while it is unclear, and the others wait for what it finds', async () => {
     let down = true;
     const { answer, ask, clock, transport } = start(() => (down ? refused : answering('x', 500)));
     for (let n = 0; n < 5; n++) await answer();
@@ -260,7 +260,22 @@ describe('an outage', () => {
     expect(transport.calls.length).toBe(before + 1);
     await clock.advance(2000);
     const ends = (await Promise.all(all)).map((parts) => parts.at(-1)?.type);
-    expect(ends).toEqual(['done', 'error', 'error', 'error']);
+    expect(ends).toEqual(['done', 'done', 'done', 'done']);
+  });
+
+  it('costs nobody the answer when a breaker opens by chance, and nobody the time when it is no chance', async () => {
+    let down = true;
+    const { answer, cloud } = start(() => (down ? refused : answering('x')), { options: first });
+    errorOf((await answer()).parts);
+    expect(cloud.state().endpoints[0]?.breaker).toBe('open');
+    down = false;
+    const { parts, tookMs } = await answer();
+    expect(resultOf(parts).text).toBe('x');
+    expect(tookMs).toBeLessThan(2000);
+
+    down = true;
+    for (let n = 0; n < 8; n++) await answer();
+    expect((await answer()).tookMs).toBeLessThan(5);
   });
 
   it('makes a patient prompt wait for the end of it', async () => {
