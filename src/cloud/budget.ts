@@ -92,10 +92,20 @@ export class DailyBudget {
     };
   }
 
-  /** True when `upper` would fit once all calls that run have cost nothing. */
-  couldCover(upper: number): boolean {
-    const { limitPerDay } = this.#options;
-    return limitPerDay === 0 || this.#spent + upper <= limitPerDay;
+  /** Why there is no money for `upper`; null when calls that run may yet give some back. */
+  refusal(upper: number): TwowattError | null {
+    if (this.#spent + upper > this.#options.limitPerDay) {
+      return new TwowattError(
+        'cloud_budget_exhausted',
+        "what is left of the day's cloud budget does not cover this prompt",
+        { retryAfterMs: this.#msToNextDay() },
+      );
+    }
+    if (this.#reserved > 0) return null;
+    return new TwowattError(
+      'cloud_unavailable',
+      'what the cloud costs cannot be stored, so nothing that costs money is sent',
+    );
   }
 
   state(): BudgetState {
@@ -111,15 +121,14 @@ export class DailyBudget {
     };
   }
 
-  /** Until the day is over, as far as the clock knows. */
-  msToNextDay(): number {
-    const dated = this.#clock.wallTrusted();
-    return Math.max(0, DAY_MS - (dated ? this.#clock.wallMs() % DAY_MS : this.#elapsedMs));
-  }
-
   close(): void {
     this.#turnDay();
     this.#save(this.#spent + this.#reserved);
+  }
+
+  #msToNextDay(): number {
+    const dated = this.#clock.wallTrusted();
+    return Math.max(0, DAY_MS - (dated ? this.#clock.wallMs() % DAY_MS : this.#elapsedMs));
   }
 
   #load(): Saved | null {

@@ -21,7 +21,8 @@ export type Attempts = {
 
 type Blocked = {
   busy: boolean;
-  poor: boolean;
+  /** Why there is no money for an endpoint that has a place. */
+  poor: TwowattError | null;
   /** A probe is under way. */
   probing: boolean;
   restMs: number;
@@ -84,7 +85,7 @@ export class Fleet {
       if (order.length === 0) return nobodyServes(request);
       const blocked: Blocked = {
         busy: false,
-        poor: false,
+        poor: null,
         probing: false,
         restMs: Infinity,
         downMs: Infinity,
@@ -94,8 +95,9 @@ export class Fleet {
         if (availability.now) {
           const ticket = this.enter(endpoint, request);
           if (ticket !== null) return ticket;
-          if (this.#budget.couldCover(upperCost(endpoint, request))) blocked.busy = true;
-          else blocked.poor = true;
+          const refusal = this.#budget.refusal(upperCost(endpoint, request));
+          if (refusal === null) blocked.busy = true;
+          else blocked.poor ??= refusal;
         } else if (availability.why === 'busy') blocked.busy = true;
         else if (availability.why === 'resting') {
           blocked.restMs = Math.min(blocked.restMs, availability.ms);
@@ -140,13 +142,7 @@ export class Fleet {
     const { patient, deadlineMs } = request;
     const soonestMs = Math.min(blocked.restMs, blocked.downMs);
     if (blocked.busy) return soonestMs;
-    if (blocked.poor) {
-      return new TwowattError(
-        'cloud_budget_exhausted',
-        "what is left of the day's cloud budget does not cover this prompt",
-        { retryAfterMs: this.#budget.msToNextDay() },
-      );
-    }
+    if (blocked.poor !== null) return blocked.poor;
     if (patient && candidates > 0) return soonestMs;
     const leftMs = deadlineMs - this.#clock.monotonicMs();
     if (blocked.restMs <= PATIENCE_MS && blocked.restMs < leftMs) return blocked.restMs;

@@ -101,7 +101,10 @@ describe('the budget of a day', () => {
     await clock.advance(23 * HOUR);
     expect(spend(budget, 9)).toBe(false);
     expect(budget.state().exhausted).toBe(true);
-    expect(budget.msToNextDay()).toBe(HOUR);
+    expect(budget.refusal(9)).toMatchObject({
+      code: 'cloud_budget_exhausted',
+      retryAfterMs: HOUR,
+    });
     await clock.advance(HOUR);
     expect(budget.state()).toMatchObject({ spent: 0, exhausted: false });
     expect(spend(budget, 9)).toBe(true);

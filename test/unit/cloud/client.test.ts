@@ -501,6 +501,17 @@ describe('money', () => {
     expect(cloud.state().budget.spent).toBeCloseTo(40e-6, 12);
   });
 
+  it('says so at once when the costs cannot be stored, and goes on when they can', async () => {
+    const store = createMemoryStore();
+    const { answer } = start(() => answering('x'), { budget: { limitPerDay: 1, store } });
+    store.failing = true;
+    const { parts, tookMs } = await answer();
+    expect(errorOf(parts).error.code).toBe('cloud_unavailable');
+    expect(tookMs).toBeLessThan(5);
+    store.failing = false;
+    resultOf((await answer()).parts);
+  });
+
   it('survives a restart', async () => {
     const store = createMemoryStore();
     const before = start(() => answering('x'), { budget: { limitPerDay: 1, store } });
