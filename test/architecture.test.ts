@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   model: layer2(),
   engine: layer2(),
   queue: layer2(),
+  cloud: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue'],
@@ -80,6 +81,12 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^cli\/chart\//,
     why: 'only a picture in pixels needs sharp; it may not load on every machine',
   },
+  {
+    pattern: /^undici$/,
+    home: /^cloud\/transport\.ts$/,
+    why: 'only cloud’s transport speaks HTTP, and only its send() holds a transport: no prompt leaves by another way',
+  },
+  { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 
@@ -166,6 +173,13 @@ describe('architecture', () => {
       ).map(({ why }) => `${from} imports ${specifier}: ${why}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('lets prompts leave by one door', () => {
+    const senders = files
+      .map((path) => relative(SRC, path))
+      .filter((path) => /\btransport\.post\(/i.test(readFileSync(join(SRC, path), 'utf8')));
+    expect(senders).toEqual(['cloud/send.ts']);
   });
 
   it('ends the process only where a process begins', () => {

@@ -9,7 +9,11 @@ export function relationProblems(
   values: Config,
   origins: Readonly<Record<ConfigKey, Origin>>,
 ): ConfigProblem[] {
-  const { http, mqtt, queue } = values;
+  const { cloud, http, mqtt, queue } = values;
+  const foreign = cloud.endpoints.find(
+    ({ currency = cloud.currency, price_in = 0, price_out = 0 }) =>
+      currency !== cloud.currency && (price_in > 0 || price_out > 0),
+  );
   const rules: { key: ConfigKey; broken: boolean; message: string }[] = [
     {
       key: 'http.host',
@@ -20,6 +24,11 @@ export function relationProblems(
       key: 'mqtt.tls.cert_file',
       broken: (mqtt.tls.cert_file === '') !== (mqtt.tls.key_file === ''),
       message: 'expected mqtt.tls.cert_file and mqtt.tls.key_file together',
+    },
+    {
+      key: 'cloud.endpoints',
+      broken: cloud.budget_per_day > 0 && foreign !== undefined,
+      message: `${foreign?.name} has prices in ${foreign?.currency}, which cloud.budget_per_day in ${cloud.currency} cannot count; expected prices in ${cloud.currency}`,
     },
     {
       key: 'queue.max_payload_bytes',

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { choice, pattern, real, shaped } from '../kinds.ts';
+import { choice, flag, pattern, real, shaped } from '../kinds.ts';
 import { setting } from '../setting.ts';
 
 const PRIVACY = ['any', 'redact', 'local'] as const;
@@ -155,7 +155,9 @@ const endpoints = shaped(
         ),
         connect_timeout_s: v.optional(seconds),
         first_token_timeout_s: v.optional(seconds),
+        idle_timeout_s: v.optional(seconds),
         total_timeout_s: v.optional(seconds),
+        extra_body: v.optional(v.record(v.string(), v.unknown())),
       }),
     ),
     v.maxLength(64),
@@ -174,7 +176,22 @@ export const cloud = {
   endpoints: setting(
     endpoints,
     [],
-    "Endpoints that speak OpenAI's API: name, base_url, model, and when wanted api_key_file, tier (1 is asked first), price_in and price_out per million tokens, currency, weight, max_concurrency, connect_timeout_s, first_token_timeout_s, total_timeout_s (empty: no prompt ever leaves the board).",
+    "Endpoints that speak OpenAI's API: name, base_url, model, and when wanted api_key_file, tier (1, asked first), price_in and price_out per million tokens (0), currency, weight (1), max_concurrency (4), connect_timeout_s (5), first_token_timeout_s (20), idle_timeout_s (15), total_timeout_s (300), extra_body (fields added to each request) (empty: no prompt ever leaves the board).",
+  ),
+  failover: setting(
+    choice('any', 'up', 'down', 'none'),
+    'any',
+    'Where a prompt goes when its tier cannot answer: to tiers of higher numbers and then to lower ones, only up, only down, or nowhere else.',
+  ),
+  retry_ratio: setting(
+    real(0, 2),
+    0.5,
+    'Extra calls, retries and hedges together, that each prompt may bring on the average (0: none). Bounds what an outage can multiply the traffic by.',
+  ),
+  hedging: setting(
+    flag,
+    true,
+    'A call slower to its first token than 95 % of calls gets a second one at another endpoint of its tier; the slower one is ended. Costs a little money, saves waiting.',
   ),
   budget_per_day: setting(
     real(0, 1_000_000),
