@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   model: layer2(),
   engine: layer2(),
   queue: layer2(),
+  router: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue'],

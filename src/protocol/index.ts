@@ -8,5 +8,6 @@ export * from './health.ts';
 export * from './model-manifest.ts';
 export * from './node.ts';
 export * from './power.ts';
+export * from './privacy.ts';
 export * from './prompt.ts';
 export * from './topics.ts';
