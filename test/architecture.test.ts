@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   daemon: {
     value:
-      'core protocol config hardware governor model engine queue service gateway telemetry'.split(
+      'core protocol config hardware governor model engine queue router service gateway telemetry'.split(
         ' ',
       ),
     why: 'the composition root builds everything, and nothing below may know it',

@@ -45,6 +45,5 @@ function foldCharacter(character: string): string {
   if (/[\p{Pd}\u2212]/u.test(character)) return '-';
   if (/[\u2018\u2019\u02B9\u2032\u00B4]/.test(character)) return "'";
   if (/[\u201C\u201D\u2033]/.test(character)) return '"';
-  // Only one character long, so that `password：` and the like keep their shape.
   return /\p{Zs}/u.test(character) ? ' ' : character.normalize('NFKC');
 }

@@ -325,7 +325,7 @@ const password = (dice: Dice) =>
   dice.pick([
     () => `${dice.pick(CAT_NAMES)}${dice.digits(4)}`,
     () => `${dice.pick(CAT_NAMES)}@${dice.digits(3)}!`,
-    () => dice.chars(`${BASE62}!#$%&*?@^_`, dice.int(8, 16)).replace(/^[$%*_]+/, 'k7'),
+    () => dice.chars(`${BASE62}!#$%&*?@^_`, dice.int(8, 16)),
     () => `${dice.pick(CAT_NAMES)}-${dice.pick(CAT_NAMES)}-${dice.digits(2)}`,
     () => dice.digits(8),
   ])();

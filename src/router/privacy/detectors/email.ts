@@ -8,7 +8,7 @@ const LONGEST_DOMAIN = 253;
 
 /** Spelled out, with brackets: name [at] host (dot) com. Brackets make it safe to take. */
 const BRACKETED =
-  /(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63} {0,2}[[({<] {0,2}(?:at|a|@|艾特) {0,2}[\])}>] {0,2}[A-Za-z0-9-]{1,63}(?: {0,2}(?:\.|[[({<] {0,2}(?:dot|点|\.) {0,2}[\])}>]) {0,2}[A-Za-z0-9-]{1,63}){1,4}(?![A-Za-z0-9])/gi;
+  /(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63} {0,2}[[({<] {0,2}(?:at|@|艾特) {0,2}[\])}>] {0,2}[A-Za-z0-9-]{1,63}(?:(?:\.| {0,2}[[({<] {0,2}(?:dot|点|\.) {0,2}[\])}>] {0,2})[A-Za-z0-9-]{1,63}){1,4}(?![A-Za-z0-9])/gi;
 
 /** Spelled out in words; only with a top-level domain that is no English word ("at noon dot"). */
 const TLD = '(?:com|org|net|edu|gov|cn|io|co|de|uk|fr|jp|hk|tw|eu|ru|info|dev|ai|ch|nl)';

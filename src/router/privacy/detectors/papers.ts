@@ -64,6 +64,8 @@ function endAfter(text: string, start: number, length: number): number | undefin
 
 /** ISO 13616: the first four characters to the end, letters as 10 to 35, remainder 1 modulo 97. */
 function mod97(written: string): boolean {
+  // Words that follow a country's letters by chance are in lower case.
+  if (/[a-z]/.test(written) && /[A-Z]/.test(written)) return false;
   const plain = written.replace(/[ -]/g, '').toUpperCase();
   let remainder = 0;
   for (const character of plain.slice(4) + plain.slice(0, 4)) {

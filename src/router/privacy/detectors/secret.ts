@@ -27,7 +27,7 @@ const ISSUED = [
 ].join('|');
 const ISSUED_TOKEN = new RegExp(`(?<![A-Za-z0-9])(?:${ISSUED})`, 'g');
 
-/** RFC 7468, private kinds only. A block without an end is taken to the end of its base64. */
+/** RFC 7468, private kinds only. */
 const PEM_HEAD = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
 const PEM_END = /-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
 
@@ -40,8 +40,22 @@ const ASSIGNED = new RegExp(
   `(?<key>${KEY})(?<join>["'\`]?[)\\]]? {0,2}(?:=>|->|:=|[:=]|(?:(?<![A-Za-z])(?:is|was|to)(?![A-Za-z]))|是|为|改成|设为|设成|换成) {0,2}|(?<=[\\u4e00-\\u9fff]) ?| )(?:"(?<double>[^"\\n]{4,4096})"|'(?<single>[^'\\n]{4,4096})'|\`(?<tick>[^\`\\n]{4,4096})\`|(?<bare>[!-~]{4,4096}))`,
   'gi',
 );
-const NOT_A_VALUE =
-  /^(?:null|none|nil|true|false|required|optional|string|number|integer|undefined|empty|default|unset|missing|invalid|valid|expired|wrong|incorrect|hidden|redacted|secret|password|token|changed?|reset|removed|disabled|enabled|unknown|here|test|todo|n\/a|bearer|basic|process\.env.*|os\.environ.*|env.*|your[_-].*|my[_-].*|get[A-Z_].*|\$.*|<.*|\{.*|\[.*|%.*|\*+|x+|\.+|-+|_+|=+)$/i;
+/**
+ * Words of documentation, variables and templates that stand where a value would. Narrow on purpose:
+ * passwords begin with $ and % too.
+ */
+const NOT_A_VALUE = new RegExp(
+  `^(?:${[
+    'null|none|nil|true|false|required|optional|string|number|integer|undefined|empty|default|unset',
+    'missing|invalid|valid|expired|wrong|incorrect|hidden|redacted|secret|password|token|changed?',
+    'reset|removed|disabled|enabled|unknown|here|test|todo|n/a|bearer|basic',
+    String.raw`(?:process|os)\.env(?:iron)?\b.*|env\.\w+|get\w*\(.*`,
+    '(?:your|my)[_-](?:[a-z]+[_-])?(?:password|passphrase|secret|token|key)(?:[_-]here)?',
+    String.raw`\$\{.*|\$[A-Z_]+|\$\(.*|<[^>]*>?|\{\{?[^}]*\}*|%[A-Z_]+%|%[sd]|\[[A-Za-z][^\]]*\]?`,
+    String.raw`[*x•]+|\.+|-+|_+|=+`,
+  ].join('|')})$`,
+  'i',
+);
 
 /** A run that could be a key by its length; `isRandomLooking` decides. */
 const LONG_RUN = /(?<![A-Za-z0-9+/_=.-])[A-Za-z0-9+/_-]{24,}={0,2}(?![A-Za-z0-9+/_=-])/g;
@@ -54,7 +68,8 @@ export const secret: Detector = {
     yield* pemBlocks(text);
     for (const match of text.matchAll(BEARER)) {
       const value = match.groups?.['value'] ?? '';
-      if (/\d|[A-Z].*[a-z]|[._~+/=-]/.test(value)) yield tail(match, value);
+      // “basic training.” is prose.
+      if (/\d|[a-z][A-Z]|[A-Z]{2}[a-z]|[_~+/=]/.test(value)) yield tail(match, value);
     }
     for (const match of text.matchAll(URL_CREDENTIALS)) {
       if (!NOT_A_VALUE.test(match[0])) yield spanOf(match);
@@ -115,7 +130,7 @@ function withoutSentenceEnd(bare: string): string {
 
 function isValue(key: string, join: string, value: string, quoted: boolean): boolean {
   if (value.length < 4 || NOT_A_VALUE.test(value)) return false;
-  if (/^(?:pin|otp|.*code|验证码|校验码)/i.test(key))
+  if (/^(?:pin|otp|verification|login|验证码|校验码)/i.test(key))
     return /^[A-Za-z0-9-]{4,10}$/.test(value) && /\d/.test(value);
   if (/token/i.test(key) && /^\d{1,5}$/.test(value)) return false;
   const chinese = /[\u4e00-\u9fff]/.test(key);
@@ -125,5 +140,8 @@ function isValue(key: string, join: string, value: string, quoted: boolean): boo
   // "password is wrong", "password hunter2": prose unless the value is more than a word.
   const mixed = /\d/.test(value) && /[^\d.]/.test(value);
   const symbols = /[^A-Za-z0-9.,'-]|-[^-]+-/.test(value);
-  return (mixed || symbols || (chinese && /^\d{6,}$/.test(value))) && value.length >= 6;
+  return (
+    (mixed || symbols || (chinese && /^\d{6,}$|[a-z][A-Z]|[A-Z]{2}[a-z]/.test(value))) &&
+    value.length >= 6
+  );
 }

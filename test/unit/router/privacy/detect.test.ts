@@ -29,6 +29,9 @@ describe('detect', () => {
     ['护照号E12345678', 'passport E12345678'],
     ['password: hunter2.', 'secret hunter2'],
     ['https://me:s3cret@host/x', 'secret s3cret'],
+    ['passwd=$ecret%99', 'secret $ecret%99'],
+    ['mysql --password 50757100 -u me', 'secret 50757100'],
+    ['authorization: basic dXNlcjpwYXNz', 'secret dXNlcjpwYXNz'],
     ['-----BEGIN PRIVATE KEY-----\nMIIE', 'secret -----BEGIN PRIVATE KEY-----\nMIIE'],
   ])('finds in %j: %s', (text, expected) => {
     expect(found(text)).toEqual([expected]);
@@ -48,6 +51,8 @@ describe('detect', () => {
     ['a GPIO pin', 'pin: 17'],
     ['a token limit', 'max_tokens: 4096'],
     ['a placeholder of documentation', 'password: <your-password>, token: ${TOKEN}'],
+    ['basic in prose', 'a bearer certificate, basic training.'],
+    ['a paragraph', 'Section 2022(a) applies. The rest'],
     ['a repository', 'git@github.com:a/b.git'],
     ['a commit', 'commit 1f4c9f0c2f6d8d0c5b3a4f0e9d8c7b6a5f4e3d2c'],
   ])('leaves %s alone', (_, text) => {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mask, unmask } from '../../../../src/router/privacy/index.ts';
+import { detect, mask, unmask } from '../../../../src/router/privacy/index.ts';
 import { alarmsByFamily, recallByKind } from '../../../corpus/privacy/figures.ts';
 import { negativeTexts } from '../../../corpus/privacy/negatives.ts';
 import { plantedTexts } from '../../../corpus/privacy/texts.ts';
@@ -26,6 +28,22 @@ describe('on a corpus that shares no pattern with the detectors', () => {
     const alarms = [...alarmsByFamily(negativeTexts(TEXTS, SEED)).values()];
     const hits = alarms.reduce((sum, row) => sum + row.hits, 0);
     expect(hits / TEXTS).toBeLessThanOrEqual(0.01);
+  });
+
+  it('raises no alarm on the prompts and answers that the bundled model is judged by', () => {
+    // Written for another purpose, so nobody bent them to suit the detectors.
+    const file = resolve(import.meta.dirname, '../../../fixtures/eval/nano-public.jsonl');
+    const rows = readFileSync(file, 'utf8').trim().split('\n');
+    expect(rows.length).toBeGreaterThan(300);
+    expect(rows.filter((row) => detect(row).length > 0)).toEqual([]);
+  });
+
+  it('leaves nothing to find in what it masked', () => {
+    const left = planted.filter(
+      ({ text }) =>
+        detect(mask([{ role: 'user', content: text }]).messages[0]?.content ?? '').length,
+    );
+    expect(left).toEqual([]);
   });
 
   it('restores every text exactly', () => {
