@@ -30,6 +30,8 @@ export type Cleared = {
   unmask(answer: string): string;
   /** The same for an answer that arrives in pieces. */
   createUnmasker(): Unmasker;
+  /** What a logger may print of it. */
+  toJSON(): { mayLeave: true; findings: Findings };
 };
 
 export type Withheld = {
@@ -118,6 +120,7 @@ function clear(
     mayLeave: true,
     unmask: (answer: string) => unmask(answer, table),
     createUnmasker: () => createUnmasker(table),
+    toJSON: () => ({ mayLeave: true, findings: parts.findings }),
   });
   cleared.add(made);
   return made as unknown as Cleared;

@@ -35,7 +35,7 @@ const TRUNK =
   /(?<![\dA-Za-z_+/]|[\d.A-Za-z][.-]|\d )(?:\(0[1-9]\d{0,3}\)[ -]?\d{3,4}(?:[ -]?\d{3,4}){1,2}|0[1-9]\d{0,3}([ -])\d{2,4}(?:\1\d{3,4}){1,2}|0[1-9]\d{1,3}[ /-]\d{5,8}|(?<![0-9A-Fa-f]{2} )0[1-9](?:( )\d\d(?:\2\d\d){3}|([.-])\d\d(?:\3\d\d){3})(?! [0-9A-Fa-f]{2}(?![0-9A-Za-z])))(?![\dA-Za-z_]|[.:/-]\d)/g;
 
 /** With a word before it that says so, any 7 to 15 digits are a phone number. */
-const WORD = String.raw`(?:(?<![A-Za-z])(?:tel(?:ephone|efon)?|phone|mobile|cell(?:phone)?|whatsapp|fax|hotline|sms|handy|ph(?=[ .:=]))(?![A-Za-z])|(?<![A-Za-z])(?:call|dial|text|ring|reach|contact)(?= (?:me|us|him|her|them|my|our|\+|\(|\d{2,5}[ -]\d))|(?<![A-Za-z])(?:call|text|ring|reach|contact|message) (?:[A-Za-z.]{1,16} ){1,4}(?:on|at|under|via)(?= )|(?<![A-Za-z])(?:my|your|his|her|our|their) number(?= is)|电话|手机|座机|固话|传真|热线|致电|拨打|联系方式|联系人?电?|回电|来电|打给|微信号?)`;
+const WORD = String.raw`(?:(?<![A-Za-z])(?:tel(?:ephone|efon)?|phone|mobile|cell(?:phone)?|whatsapp|fax|hotline|sms|handy|ph(?=[ .:=]))(?![A-Za-z])|(?<![A-Za-z])(?:call|dial|text|ring|reach|contact)(?= (?:me|us|him|her|them|my|our|\+|\(|\d{2,5}[ -]\d))|(?<![A-Za-z])(?:call|text|ring|reach|contact|message) (?:[A-Za-z.]{1,16} ){1,4}(?:on|at|under|via)(?= )|(?<![A-Za-z])(?:my|your|his|her|our|their) number(?= is)|电话|手机|座机|固话|传真|热线|致电|拨打|联系(?:人|方式|电话)?|回电|来电|打给|微信号?)`;
 const CONNECTOR = String.raw`(?:[ :=(#."']|(?:number|no|nr|num|is|was|at|on|to|me|us|him|her|them|my|our|line|code|home|office|work|号码|号|是|为|我|他|她|请|打|拨)(?![A-Za-z]))`;
 const AFTER_WORD = new RegExp(
   `${WORD}${CONNECTOR}{0,10}(?<number>\\+?\\(?\\d(?:[ ()./-]{0,3}\\d){6,14})(?!\\d|\\.\\d|[A-Za-z_%°℃]| ?(?:ms|s|kHz|Hz|V|mV|mAh|A|W|rpm|次|步|秒|毫秒|个|times|steps)(?![A-Za-z]))`,

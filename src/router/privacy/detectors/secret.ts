@@ -37,7 +37,7 @@ const URL_CREDENTIALS = /(?<=:\/\/[^\s/:@]{0,64}:)[^\s/@]{1,128}(?=@)/g;
 /** `password: …`, `API_KEY=…`, 密码是…; the value is judged by `isValue`. */
 const KEY = String.raw`(?:pass(?:word|wd|phrase|code)|(?<![A-Za-z])(?:pwd|pass|psk|pin|otp)(?:[ _-]?code)?|secret(?:[ _-]?key)?|token|api[ _-]?key|access[ _-]?key(?:[ _-]?(?:id|secret))?|private[ _-]?key|auth[ _-]?key|encryption[ _-]?key|verification code|login code|密码|口令|密钥|秘钥|令牌|验证码|校验码|通行码)`;
 const ASSIGNED = new RegExp(
-  `(?<key>${KEY})(?<join>["'\`]?[)\\]]? {0,2}(?:=>|->|:=|[:=]|(?:(?<![A-Za-z])(?:is|was|to)(?![A-Za-z]))|是|为|改成|设为|设成|换成) {0,2}|(?<=[\\u4e00-\\u9fff]) ?| )(?:"(?<double>[^"\\n]{4,4096})"|'(?<single>[^'\\n]{4,4096})'|\`(?<tick>[^\`\\n]{4,4096})\`|(?<bare>[!-~]{4,4096}))`,
+  `(?<key>${KEY})(?<join>["'\`]?[)\\]]? {0,2}(?:=>|->|:=|[:=]|(?:(?<![A-Za-z])(?:is|was|to)(?![A-Za-z]))|是|为|改成|设为|设成|换成) {0,2}|(?<=[\\u4e00-\\u9fff]) ?| )(?:"(?<double>(?:[^"\\\\\\n]|\\\\.){4,4096})"|'(?<single>(?:[^'\\\\\\n]|\\\\.){4,4096})'|\`(?<tick>[^\`\\n]{4,4096})\`|(?<bare>[!-~]{4,4096}))`,
   'gi',
 );
 /**
@@ -124,7 +124,9 @@ function* assignments(text: string): Generator<Span> {
 
 /** Where a bare value stops: at what separates it from the next field or closes the sentence. */
 function withoutSentenceEnd(bare: string): string {
-  const cut = /[,;&](?=[A-Za-z_]{1,40}[=:])|["'`<>]/.exec(bare)?.index ?? bare.length;
+  const cut =
+    /[,;&](?=[A-Za-z_]{1,40}[=:])|["'`](?=[,;:)}\]]|$)|<(?=[/a-z!])/.exec(bare)?.index ??
+    bare.length;
   return bare.slice(0, cut).replace(/[.,;:)\]}]+$/, '');
 }
 

@@ -29,6 +29,8 @@ describe('detect', () => {
     ['护照号E12345678', 'passport E12345678'],
     ['password: hunter2.', 'secret hunter2'],
     ['https://me:s3cret@host/x', 'secret s3cret'],
+    [String.raw`{"password":"pa\"ss1"}`, String.raw`secret pa\"ss1`],
+    ['password: abcd"ef9', 'secret abcd"ef9'],
     ['passwd=$ecret%99', 'secret $ecret%99'],
     ['mysql --password 50757100 -u me', 'secret 50757100'],
     ['authorization: basic dXNlcjpwYXNz', 'secret dXNlcjpwYXNz'],

@@ -116,6 +116,9 @@ describe('gate', () => {
   it('prints no value', () => {
     const out = mustClear(ask(`call ${PHONE}`), 'redact');
     expect(JSON.stringify(out) + inspect(out, { depth: 9, showHidden: true })).not.toContain(PHONE);
+    expect(JSON.stringify(mustClear(ask(`call ${PHONE}`), 'any'))).toBe(
+      '{"mayLeave":true,"findings":{"phone":1}}',
+    );
   });
 });
 
