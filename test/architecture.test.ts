@@ -17,6 +17,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   engine: layer2(),
   queue: layer2(),
   cloud: layer2(),
+  router: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue'],
@@ -34,7 +35,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   daemon: {
     value:
-      'core protocol config hardware governor model engine queue service gateway telemetry'.split(
+      'core protocol config hardware governor model engine queue router service gateway telemetry'.split(
         ' ',
       ),
     why: 'the composition root builds everything, and nothing below may know it',

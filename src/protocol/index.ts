@@ -9,5 +9,6 @@ export * from './json.ts';
 export * from './model-manifest.ts';
 export * from './node.ts';
 export * from './power.ts';
+export * from './privacy.ts';
 export * from './prompt.ts';
 export * from './topics.ts';

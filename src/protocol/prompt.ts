@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { isClientId, TwowattError } from '../core/index.ts';
 import type { ChatMessage, GenerateRequest } from './generation.ts';
 import { parseJson } from './json.ts';
+import { type Privacy, toPrivacy } from './privacy.ts';
 
 export type PromptRoute = 'auto' | 'edge' | 'cloud';
-export type Privacy = 'local' | 'redact' | 'any';
 
 /** A prompt whose every field has been checked and given its default. */
 export type Prompt = {
@@ -258,19 +258,4 @@ export function decodeText(payload: Uint8Array): string {
   }
   if (decoded.trim() === '') throw new TwowattError('invalid_request', 'the payload is empty');
   return decoded;
-}
-
-const STRICTNESS: Record<Privacy, number> = { any: 0, redact: 1, local: 2 };
-
-/** Unknown labels count as the strictest: a typing error must not send a prompt off the board. */
-export function toPrivacy(label: string): Privacy {
-  return label === 'any' || label === 'redact' ? label : 'local';
-}
-
-export function strictestPrivacy(...labels: (Privacy | undefined)[]): Privacy {
-  let strictest: Privacy = 'any';
-  for (const label of labels) {
-    if (label !== undefined && STRICTNESS[label] > STRICTNESS[strictest]) strictest = label;
-  }
-  return strictest;
 }

@@ -1,12 +1,11 @@
 import * as v from 'valibot';
+import {
+  type Privacy,
+  PRIVACY_LEVELS,
+  privacyStrictness as strictness,
+} from '../../protocol/index.ts';
 import { choice, flag, pattern, real, shaped } from '../kinds.ts';
 import { setting } from '../setting.ts';
-
-const PRIVACY = ['any', 'redact', 'local'] as const;
-type PrivacyLevel = (typeof PRIVACY)[number];
-
-/** Greater is stricter. */
-const strictness = (level: PrivacyLevel): number => PRIVACY.indexOf(level);
 
 const privacyTopics = shaped(
   'a list such as [{"topic":"home/+/camera/#","privacy":"local"}]',
@@ -14,13 +13,13 @@ const privacyTopics = shaped(
     v.array(
       v.strictObject({
         topic: v.pipe(v.string('expected a topic filter'), v.minLength(1), v.maxLength(512)),
-        privacy: v.picklist(PRIVACY, 'expected local, redact or any'),
+        privacy: v.picklist(PRIVACY_LEVELS, 'expected local, redact or any'),
       }),
     ),
     v.maxLength(256),
   ),
 );
-type PrivacyTopics = { topic: string; privacy: PrivacyLevel }[];
+type PrivacyTopics = { topic: string; privacy: Privacy }[];
 
 /** The strictest label wins, so that an added entry never loosens, a lost or lowered one does. */
 function loosenedTopic(current: PrivacyTopics, wanted: PrivacyTopics): string | undefined {
