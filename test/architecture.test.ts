@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   model: layer2(),
   engine: layer2(),
   queue: layer2(),
+  router: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue'],
@@ -33,15 +34,16 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   daemon: {
     value:
-      'core protocol config hardware governor model engine queue service gateway telemetry'.split(
+      'core protocol config hardware governor model engine queue router service gateway telemetry'.split(
         ' ',
       ),
     why: 'the composition root builds everything, and nothing below may know it',
   },
   cli: {
-    value: 'core protocol config daemon model engine queue service gateway hardware governor'.split(
-      ' ',
-    ),
+    value:
+      'core protocol config daemon model engine queue router service gateway hardware governor'.split(
+        ' ',
+      ),
     why: 'commands are thin: they call one room or start the daemon',
   },
 };
