@@ -6,7 +6,7 @@ import { action, CliError, type CommonOptions, EXIT, withCommonOptions } from '.
 import { explainRoute, type ExplainOptions } from './route-explain.ts';
 
 type DataOptions = CommonOptions & { data: string };
-type EvalOptions = DataOptions & { scores?: string };
+type EvalOptions = DataOptions & { scores?: string; edgeCost: number };
 type CalibrateOptions = DataOptions & { share: number; chart?: string };
 
 /** The rows of a file of prompts; every bad row is named by its line. */
@@ -79,7 +79,8 @@ async function evaluate(options: EvalOptions): Promise<void> {
     number | null,
   ];
   const wrong = labelled.map(({ weak, score }) => ({ positive: weak < 0.5, score }));
-  const saved = (share: number | null) => (share === null ? null : saving(share));
+  const saved = (share: number | null) =>
+    share === null ? null : saving(share, { edgeCost: options.edgeCost });
   const report = {
     rows: rows.length,
     labelled: labelled.length,
@@ -165,7 +166,7 @@ async function calibrate(options: CalibrateOptions): Promise<void> {
   );
 }
 
-function shareOption(text: string): number {
+function zeroToOne(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0 && value <= 1)) {
     throw new InvalidArgumentError('expected a number from 0 to 1');
@@ -200,7 +201,7 @@ export function addRouteCommand(program: Command): void {
       .command('calibrate')
       .description('what quality each cloud share buys, and the threshold for a wanted one')
       .requiredOption('--data <file>', 'JSON lines of prompt, and when labelled weak and strong')
-      .option('--share <share>', 'wanted share of prompts for the cloud, 0 to 1', shareOption, 0.3)
+      .option('--share <share>', 'wanted share of prompts for the cloud, 0 to 1', zeroToOne, 0.3)
       .option('--chart <file>', 'draw quality against cloud share as SVG'),
   ).action(action(calibrate));
   withCommonOptions(
@@ -208,6 +209,12 @@ export function addRouteCommand(program: Command): void {
       .command('eval')
       .description('APGR, CPT, AUROC and decision time on labelled prompts')
       .requiredOption('--data <file>', 'JSON lines of prompt, and when labelled weak and strong')
-      .option('--scores <file>', 'write {"difficulty":0..1} for each row, in order'),
+      .option('--scores <file>', 'write {"difficulty":0..1} for each row, in order')
+      .option(
+        '--edge-cost <share>',
+        'cost of an answer on the board, right or wrong, in cost of a cloud answer',
+        zeroToOne,
+        0,
+      ),
   ).action(action(evaluate));
 }

@@ -85,8 +85,9 @@ export function featuresOf(prompt: string): FeatureValues {
     variety: (distinct.size + 1) / (latin.length + pairs + 1),
     word_length: latin.length > 0 ? (letters + 20) / (latin.length + 4) : 5,
     narration: past / root,
-    sentences: logCount(count(text, /[.?!;:](?=\s|$)|[。？！；]/g)),
-    clauses: logCount(count(text, /[,;]|[、，]/g)),
+    // Folding has made the wide marks of Chinese narrow ones; no space follows them.
+    sentences: logCount(count(text, /[.?!;:](?=\s|$)|[?!;:](?=\p{Script=Han})|。/gu)),
+    clauses: logCount(count(text, /[,;、]/g)),
     symbols: logCount(count(text, /[-+*/^=<>%$()[\]{}|_\\~√∑∫≤≥≠×÷π∈∀∃→]/g)),
     numbers: logCount(count(text, /0+(?:[.,]0+)*/g)),
     variables: logCount(count(text, /(?<![a-z'])(?:[b-hj-z]|ii|iii|iv)(?![a-z'])/g)),

@@ -67,6 +67,10 @@ describe('twowatt route', () => {
     expect(report).toMatchObject({ rows: 299, labelled: 299 });
     expect(report['apgr']).toBeGreaterThan(0.55);
     expect(report['cpt80']).toBeGreaterThan(report['cpt50'] ?? 1);
+    expect(report['saving_at_cpt50']).toBeCloseTo(1 - (report['cpt50'] ?? 0), 9);
+    const dear = await route('eval', '--data', SAMPLE, '--edge-cost', '0.5', '--json');
+    const { saving_at_cpt50: saved } = JSON.parse(dear.stdout) as Record<string, number>;
+    expect(saved).toBeCloseTo((1 - (report['cpt50'] ?? 0)) / 2, 9);
     const written = readFileSync(scores, 'utf8').trim().split('\n');
     expect(written).toHaveLength(299);
     const [first] = readFileSync(SAMPLE, 'utf8').split('\n');

@@ -83,6 +83,24 @@ describe('difficulty', () => {
   });
 });
 
+describe('Chinese', () => {
+  const valueOf = (prompt: string, wanted: string) =>
+    scorePrompt(prompt).contributions.find(({ feature }) => feature === wanted)?.value;
+
+  it('has its sentences, clauses and questions counted', () => {
+    const prompt = '为什么灯不亮？请先检查电源，再检查开关。对吗？';
+    expect(valueOf(prompt, 'sentences')).toBeCloseTo(Math.log1p(3), 12);
+    expect(valueOf(prompt, 'clauses')).toBeCloseTo(Math.log1p(1), 12);
+    expect(valueOf(prompt, 'questions')).toBeCloseTo(Math.log1p(1), 12);
+  });
+
+  it('takes the longest word of the lists: 不同 compares and negates nothing', () => {
+    expect(valueOf('两者不同', 'negation')).toBe(0);
+    expect(valueOf('两者不同', 'comparison')).toBeGreaterThan(0);
+    expect(valueOf('两者不亮', 'negation')).toBeGreaterThan(0);
+  });
+});
+
 describe('what must not move it', () => {
   it('case, white space, width and the values of digits', () => {
     for (const { prompt } of sample) {
