@@ -41,9 +41,10 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'the composition root builds everything, and nothing below may know it',
   },
   cli: {
-    value: 'core protocol config daemon model engine queue service gateway hardware governor'.split(
-      ' ',
-    ),
+    value:
+      'core protocol config daemon model engine queue router service gateway hardware governor'.split(
+        ' ',
+      ),
     why: 'commands are thin: they call one room or start the daemon',
   },
 };
