@@ -163,8 +163,10 @@ function scoredTurn(
   { session, tokenizer }: Workbench,
 ): number | null {
   if (watchSignals !== true || !session.scoresPrompts) return null;
-  const alone = (messages?.length ?? 0) > 1 ? messages?.slice(-1) : undefined;
-  return lastTurnStart(prompt, alone === undefined ? prompt : tokenizer.encodeChat(alone));
+  const last = messages?.at(-1);
+  // A template may refuse other roles alone; a lone turn is the prompt.
+  const renderable = last?.role === 'user' && messages !== undefined && messages.length > 1;
+  return lastTurnStart(prompt, renderable ? tokenizer.encodeChat([last]) : prompt);
 }
 
 /** @param turnStart the first token to score; null scores none */
