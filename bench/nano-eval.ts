@@ -13,20 +13,10 @@ import { createSystemClock, silentLogger } from '../src/core/index.ts';
 import { createEngineSupervisor } from '../src/engine/index.ts';
 import { bundledModelFolder, convertModel, detectTarget } from '../src/model/index.ts';
 import type { ModelForm } from '../src/protocol/index.ts';
+import { isExactMatch } from './eval/exact-match.ts';
+import { wilson } from './eval/statistics.ts';
 
 type Row = { task: string; messages: string[]; answer: string };
-
-/** Normal quantile of a two-sided 95 % interval. */
-const Z = 1.96;
-
-/** Wilson's score interval of a share (Wilson 1927); sound for counts near zero as well. */
-function wilson(count: number, n: number): { low: number; high: number } {
-  const share = count / n;
-  const centre = share + (Z * Z) / (2 * n);
-  const spread = Z * Math.sqrt((share * (1 - share)) / n + (Z * Z) / (4 * n * n));
-  const scale = 1 + (Z * Z) / n;
-  return { low: Math.max(0, (centre - spread) / scale), high: (centre + spread) / scale };
-}
 
 const { values } = parseArgs({
   options: {
@@ -40,22 +30,6 @@ const rows = readFileSync(file, 'utf8')
   .split('\n')
   .slice(0, Number(values.limit))
   .map((line) => JSON.parse(line) as Row);
-
-/** One spelling for all equal JSON values. */
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, canonical(inner)]));
-}
-
-function normalise(answer: string): string {
-  try {
-    return JSON.stringify(canonical(JSON.parse(answer)));
-  } catch {
-    return answer.replace(/\s+/g, ' ').trim();
-  }
-}
 
 async function answersOf(form: ModelForm, parent: string): Promise<string[]> {
   const folder = join(parent, form);
@@ -96,7 +70,7 @@ try {
   for (const form of ['fp32', 'int8'] as const) {
     texts[form] = await answersOf(form, parent);
     outcomes[form] = texts[form].map((text, index) =>
-      normalise(text) === normalise(rows[index]?.answer ?? '') ? 1 : 0,
+      isExactMatch(text, rows[index]?.answer ?? '') ? 1 : 0,
     );
   }
   const differences = outcomes.int8.map((right, index) => right - (outcomes.fp32[index] as number));

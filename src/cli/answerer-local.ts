@@ -124,6 +124,9 @@ async function answerLocally(
         firstMs ??= passedMs();
         onFrame({ ...head, type: 'delta', seq: seq++, text: part.text });
         break;
+      case 'signals':
+        // Not asked for.
+        break;
       case 'restart':
         seq = 0;
         onFrame({ ...head, type: 'restart', reason: part.reason });

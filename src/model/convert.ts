@@ -33,6 +33,12 @@ import { WorkFolder } from './work-folder.ts';
 /** Enough for any prompt a board can answer in reasonable time; the rotary table takes 4 MB of disk. */
 export const DEFAULT_CONTEXT_TOKENS = 8192;
 
+/**
+ * Up to this vocabulary the graph can score a prompt's own tokens. The head on every row of a prefill
+ * costs a quarter more of it at 4,096 pieces, about a ms of an answer (docs/confidence.md).
+ */
+const MOST_SCORED_VOCAB = 32_768;
+
 /** `weights` counts weights, `digests` bytes. */
 export type ConversionProgress = { phase: 'weights' | 'digests'; done: number; total: number };
 
@@ -45,6 +51,8 @@ export type ConvertOptions = {
   target?: ModelTarget;
   /** Positions that the rotary table covers, at most the model's own limit. */
   contextTokens?: number;
+  /** Whether prompt tokens can be scored, by default where the vocabulary is small; see the manifest. */
+  promptScores?: boolean;
   onProgress?: (progress: ConversionProgress) => void;
   /** Aborting ends the conversion within one block of weights and leaves nothing behind. */
   signal?: AbortSignal;
@@ -90,7 +98,8 @@ class Conversion {
     );
     const checkpoint = Checkpoint.open(this.#source, config);
     try {
-      const graph = buildErnieGraph(config, { form, target, contextTokens });
+      const promptScores = this.#options.promptScores ?? config.vocab <= MOST_SCORED_VOCAB;
+      const graph = buildErnieGraph(config, { form, target, contextTokens, promptScores });
       const { hidden, ffn, layers, heads, kvHeads, headDim, vocab } = config;
       return await this.#intoWorkFolder(checkpoint, graph, {
         format: MANIFEST_FORMAT,
@@ -101,6 +110,7 @@ class Conversion {
         dimensions: { hidden, ffn, layers, heads, kvHeads, headDim, vocab, contextTokens },
         parameters: checkpoint.parameters,
         eosTokenIds,
+        promptScores,
         converter: CONVERTER_VERSION,
       });
     } finally {

@@ -30,6 +30,7 @@ class ErnieWriter {
   write(): ErnieGraph {
     const graph = this.#graph;
     const { hidden, layers, vocab } = this.#config;
+    const { promptScores } = this.#options;
     this.#declareInputs();
     this.#rotaryTables();
     this.#newRowsMask();
@@ -46,8 +47,8 @@ class ErnieWriter {
       const last = layer === layers - 1;
       let attended = this.#attention(layer, normed);
       if (last) {
-        // Only the last row is needed from here on: its logits, and its K and V are already out.
-        const index = graph.integers('last_row', [-1]);
+        // Only rows that get logits are needed from here on; the K and V of all are already out.
+        const index = promptScores ? 'head_rows' : graph.integers('last_row', [-1]);
         attended = graph.node('Gather', [attended, index], { attributes: { axis: 1 } });
         residual = graph.node('Gather', [residual, index], { attributes: { axis: 1 } });
       }
@@ -57,10 +58,15 @@ class ErnieWriter {
       const fed = this.#feedForward(layer, middle.normed);
       ({ normed, residual } = this.#addAndNorm(fed, middle.residual, next, `layer${layer}.end`));
     }
-    const logits = head.project(normed);
-    this.#logSumExp(logits);
-    graph.output('logits', 'float32', [1, 1, vocab]);
-    graph.output('logsumexp', 'float32', [1, 1, 1]);
+    if (promptScores) {
+      const rows = head.project(normed, 'row_logits');
+      this.#logSumExp(rows);
+      this.#scoreTargets(rows);
+    } else {
+      this.#logSumExp(head.project(normed, 'logits'));
+      graph.output('logits', 'float32', [1, 1, vocab]);
+      graph.output('logsumexp', 'float32', [1, 1, 1]);
+    }
     return {
       model: graph.build(`ernie4_5_${hidden}x${layers}`),
       jobs: this.#linears.jobs,
@@ -82,11 +88,35 @@ class ErnieWriter {
     graph.node('Add', [sum, largest], { outputs: ['logsumexp'] });
   }
 
+  /**
+   * The logit of each row's target, and the whole logits of the last row only: of a prompt's rows that
+   * is four bytes each to copy out instead of a row of the vocabulary.
+   */
+  #scoreTargets(rowLogits: string): void {
+    const graph = this.#graph;
+    const { vocab } = this.#config;
+    graph.node('GatherElements', [rowLogits, 'targets'], {
+      outputs: ['target_logits'],
+      attributes: { axis: 2 },
+    });
+    graph.node('Gather', [rowLogits, graph.integers('last_row', [-1])], {
+      outputs: ['logits'],
+      attributes: { axis: 1 },
+    });
+    graph.output('logits', 'float32', [1, 1, vocab]);
+    graph.output('logsumexp', 'float32', [1, 'scored', 1]);
+    graph.output('target_logits', 'float32', [1, 'scored', 1]);
+  }
+
   #declareInputs(): void {
     const { layers, kvHeads, headDim } = this.#config;
     this.#graph.input('input_ids', 'int64', [1, 'new']);
     this.#graph.input('position_ids', 'int64', [1, 'new']);
     this.#graph.input('past_length', 'int64', [1]);
+    if (this.#options.promptScores) {
+      this.#graph.input('head_rows', 'int64', ['scored']);
+      this.#graph.input('targets', 'int64', [1, 'scored', 1]);
+    }
     for (let layer = 0; layer < layers; layer++) {
       for (const kind of ['key', 'value']) {
         for (let g = 0; g < kvHeads; g++) {

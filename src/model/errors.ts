@@ -14,6 +14,7 @@ export type ModelFault =
   | 'unsupported_config'
   | 'bad_tokenizer'
   | 'bad_manifest'
+  | 'bad_gate'
   | 'corrupt'
   | 'disk_full'
   | 'folder_in_use';

@@ -12,6 +12,7 @@ export type { ConversionProgress, ConvertOptions } from './convert.ts';
 export type { ConversionDisk } from './disk.ts';
 export { ModelError } from './errors.ts';
 export type { ModelFault } from './errors.ts';
+export { findGateFit, parseGateFit } from './gate-file.ts';
 export { loadManifest } from './manifest.ts';
 export { detectTarget } from './target.ts';
 export { listModels, resolveModel } from './store.ts';

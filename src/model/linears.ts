@@ -22,7 +22,13 @@ export type WeightJob =
   /** Cosines and sines, [positions, headDim/2] each. */
   | { kind: 'rotary'; positions: number; cosines: Place; sines: Place };
 
-export type GraphOptions = { form: ModelForm; target: ModelTarget; contextTokens: number };
+export type GraphOptions = {
+  form: ModelForm;
+  target: ModelTarget;
+  contextTokens: number;
+  /** Whether any row of a step can be scored, not only the last one. */
+  promptScores: boolean;
+};
 
 /** A block-quantised [vocab, hidden] matrix in the data file. */
 type BlockMatrix = { block: number; weights: Place; scales: Place };
@@ -117,7 +123,7 @@ export class Linears {
   }
 
   /** Rows of the embedding for `input_ids`, and the head, which may share the embedding's bytes. */
-  embedding(ids: string): { embedded: string; project: (input: string) => string } {
+  embedding(ids: string): { embedded: string; project: (input: string, output: string) => string } {
     const graph = this.#graph;
     const { tied, vocab, hidden } = this.#config;
     const headTensor = tied ? EMBEDDING : HEAD;
@@ -126,10 +132,10 @@ export class Linears {
       this.jobs.push({ kind: 'copy', tensors: [EMBEDDING], values });
       return {
         embedded: graph.node('Gather', ['embedding.weight', ids], { attributes: { axis: 0 } }),
-        project: (input) =>
+        project: (input, output) =>
           tied
-            ? this.#floatProduct(input, 'embedding.weight', 'head', 'logits')
-            : this.linear(input, 'head', [HEAD], 'logits'),
+            ? this.#floatProduct(input, 'embedding.weight', 'head', output)
+            : this.linear(input, 'head', [HEAD], output),
       };
     }
     const matrix = this.#reserveBlocks('embedding', EMBEDDING);
@@ -137,12 +143,13 @@ export class Linears {
     const tables = ['embedding.weight', ids, 'embedding.scale'];
     return {
       embedded: graph.contrib('GatherBlockQuantized', tables, { attributes }),
-      project: (input) => {
+      project: (input, output) => {
         // Without 8-bit dot products that kernel would unpack the whole head to fp32 at each step.
         if (this.#options.target !== 'dotprod') {
-          return this.linear(input, 'head', [headTensor], 'logits');
+          return this.linear(input, 'head', [headTensor], output);
         }
-        return this.#blockProduct(input, tied ? matrix : this.#reserveBlocks('head', HEAD));
+        const rows = tied ? matrix : this.#reserveBlocks('head', HEAD);
+        return this.#blockProduct(input, rows, output);
       },
     };
   }
@@ -157,7 +164,7 @@ export class Linears {
   }
 
   /** The same bytes as the matrix, under names and in shapes that MatMulNBits asks for. */
-  #blockProduct(input: string, { block, weights, scales }: BlockMatrix): string {
+  #blockProduct(input: string, { block, weights, scales }: BlockMatrix, output: string): string {
     const { vocab, hidden } = this.#config;
     const perRow = hidden / block;
     const names = [
@@ -166,7 +173,7 @@ export class Linears {
     ];
     return this.#graph.contrib('MatMulNBits', [input, ...names], {
       name: 'head',
-      outputs: ['logits'],
+      outputs: [output],
       attributes: { K: hidden, N: vocab, bits: 8, block_size: block, accuracy_level: 4 },
     });
   }

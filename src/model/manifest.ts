@@ -16,7 +16,7 @@ import { readJsonObject } from './json-file.ts';
  * Version of what the converter writes. Raise it with every change to the graph or the numbers: cached
  * conversions of another version are then made anew.
  */
-export const CONVERTER_VERSION = 1;
+export const CONVERTER_VERSION = 2;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const side = v.pipe(count, v.minValue(1));
@@ -48,6 +48,8 @@ const manifestSchema = v.object({
   }),
   parameters: side,
   eosTokenIds: v.pipe(v.array(count), v.minLength(1)),
+  // Absent from what version 1 wrote, whose graphs score no prompts.
+  promptScores: v.optional(v.boolean(), false),
   sourceDigest: sha256,
   converter: side,
   files: v.array(v.object({ name: fileName, bytes: count, sha256 })),

@@ -37,7 +37,7 @@ function sides(value: OnnxValue): string {
 }
 
 /** Names and shapes that the manifest's dimensions imply, both ways of the graph. */
-function expectedValues({ dimensions }: ModelManifest) {
+function expectedValues({ dimensions, promptScores }: ModelManifest) {
   const { layers, kvHeads, headDim, vocab } = dimensions;
   const inputs = new Map([
     ['input_ids', '1,new'],
@@ -46,8 +46,12 @@ function expectedValues({ dimensions }: ModelManifest) {
   ]);
   const outputs = new Map([
     ['logits', `1,1,${vocab}`],
-    ['logsumexp', '1,1,1'],
+    ['logsumexp', promptScores ? '1,scored,1' : '1,1,1'],
   ]);
+  if (promptScores) {
+    inputs.set('head_rows', 'scored').set('targets', '1,scored,1');
+    outputs.set('target_logits', '1,scored,1');
+  }
   for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < kvHeads; head++) {
       for (const kind of ['key', 'value']) {

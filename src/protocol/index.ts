@@ -3,6 +3,7 @@
  * rooms hand each other about generation. Pure: no I/O, no clock, usable by the web page as well.
  */
 export * from './frames.ts';
+export * from './gate-score.ts';
 export * from './generation.ts';
 export * from './health.ts';
 export * from './json.ts';

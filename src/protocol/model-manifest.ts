@@ -7,6 +7,10 @@
  *   for every layer l and KV head g `past.{l}.key.{g}` and `past.{l}.value.{g}` [1,P,headDim];
  * - outputs `logits` [1,1,vocab] and `logsumexp` [1,1,1] of the last token, and
  *   `new.{l}.key.{g}`, `new.{l}.value.{g}` [1,S,headDim]: the rows to append to the cache.
+ *
+ * With `promptScores` in the manifest, R of the S rows get logits: inputs `head_rows` int64 [R], rising,
+ * and `targets` int64 [1,R,1], a token id for each; outputs `logits` [1,1,vocab] of the last of them,
+ * `logsumexp` [1,R,1], and `target_logits` [1,R,1]. So ln P(target) costs no copy of a row of logits.
  */
 export const MANIFEST_FILE = 'twowatt.json';
 export const GRAPH_FILE = 'model.onnx';
@@ -46,6 +50,8 @@ export type ModelManifest = {
   parameters: number;
   /** Tokens that end an answer. */
   eosTokenIds: number[];
+  /** Whether the graph takes `head_rows` and `targets`; older manifests do not say, and mean no. */
+  promptScores: boolean;
   /** sha256 over the source weights and configuration: tells whether a cached conversion is still the folder's. */
   sourceDigest: string;
   /** Version of the converter's output; a cached conversion of another version is made anew. */

@@ -66,6 +66,9 @@ export async function runPrompt(
         if (body.stream) sendDelta({ ...head, type: 'delta', seq, text: part.text });
         seq += 1;
         break;
+      case 'signals':
+        // Not asked for.
+        break;
       case 'restart':
         if (body.stream && seq > 0) sendDelta({ ...head, type: 'restart', reason: part.reason });
         seq = 0;

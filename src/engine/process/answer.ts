@@ -13,6 +13,15 @@ import { confidenceOf, describeToken, logprob } from './logprobs.ts';
 import { createRandom } from './prng.ts';
 import { createSampler } from './sampler.ts';
 import type { EngineSession, StepOutput } from './session.ts';
+import {
+  lastTurnStart,
+  promptLogprob,
+  type ScoredRows,
+  scoredRows,
+  SignalMeter,
+  type TopTwo,
+  topTwo,
+} from './signals.ts';
 import { StopScanner } from './stop-scanner.ts';
 import type { EngineTokenizer } from './tokenizer.ts';
 
@@ -76,13 +85,18 @@ async function run(
   const vocab = bench.session.vocab;
   const sampler = createSampler(request.sampling, vocab, createRandom(seed));
   for (const token of prompt) sampler.see(token);
-  const writer = new AnswerWriter(request, tokenizer, emit);
+  const turnStart = scoredTurn(request, prompt, bench);
 
   const startedAt = nowMs();
   // Once per answer: within one answer the chunks keep their size.
   cache.useChunks(bench.chunkRows());
   const cachedTokens = cache.reuse(prompt);
-  let output = await prefill(prompt, signal, bench);
+  let output = await prefill(prompt, turnStart, signal, bench);
+  const meter = new SignalMeter(
+    turnStart === null ? null : promptLogprob(cache, turnStart, prompt.length),
+    request.watchSignals === true ? emit : undefined,
+  );
+  const writer = new AnswerWriter(request, tokenizer, emit, meter);
   let firstTokenAt: number | undefined;
   let finishReason: FinishReason | undefined;
   while (finishReason === undefined) {
@@ -90,14 +104,15 @@ async function run(
       finishReason = 'length';
       break;
     }
-    const token = sampler.choose(output.logits);
+    const top = topTwo(output.logits);
+    const token = sampler.choose(output.logits, top.token);
     firstTokenAt ??= nowMs();
     if (bench.eosTokenIds.has(token)) {
       finishReason = 'stop';
       break;
     }
     sampler.see(token);
-    const stopped = writer.add(token, output);
+    const stopped = writer.add(token, output, top);
     if (stopped) finishReason = 'stop';
     else if (writer.tokens >= maxTokens) finishReason = 'length';
     else {
@@ -141,8 +156,23 @@ function encodePrompt(request: GenerateRequest, bench: Workbench): number[] {
   return tokens;
 }
 
+/** The first token of the prompt to score; null scores none. */
+function scoredTurn(
+  { watchSignals, messages }: GenerateRequest,
+  prompt: readonly number[],
+  { session, tokenizer }: Workbench,
+): number | null {
+  if (watchSignals !== true || !session.scoresPrompts) return null;
+  const last = messages?.at(-1);
+  // A template may refuse other roles alone; a lone turn is the prompt.
+  const renderable = last?.role === 'user' && messages !== undefined && messages.length > 1;
+  return lastTurnStart(prompt, renderable ? tokenizer.encodeChat([last]) : prompt);
+}
+
+/** @param turnStart the first token to score; null scores none */
 async function prefill(
   prompt: readonly number[],
+  turnStart: number | null,
   signal: AbortSignal,
   bench: Workbench,
 ): Promise<StepOutput> {
@@ -150,8 +180,11 @@ async function prefill(
   const { chunkRows } = bench.cache;
   for (let from = bench.cache.length; from < prompt.length;) {
     const to = Math.min(prompt.length, from - (from % chunkRows) + chunkRows);
-    output = await step(prompt.slice(from, to), 'prefill', signal, bench);
+    const scored = turnStart === null ? undefined : scoredRows(prompt, turnStart, from, to);
+    output = await step(prompt.slice(from, to), 'prefill', signal, bench, scored);
     if (output === undefined) throw cancelled();
+    const firstScored = from + (scored?.from ?? 0) + 1;
+    output.scores.forEach((score, row) => bench.cache.setScore(firstScored + row, score));
     from = to;
   }
   if (output === undefined || signal.aborted) throw cancelled();
@@ -164,13 +197,14 @@ async function step(
   phase: Step['phase'],
   signal: AbortSignal,
   bench: Workbench,
+  scored?: ScoredRows,
 ): Promise<StepOutput | undefined> {
   const facts: Step = { phase, rows: tokens.length, position: bench.cache.length };
   if (signal.aborted) return undefined;
   await bench.gate.acquire(facts, signal);
   if (signal.aborted) return undefined;
   const startedAt = bench.nowMs();
-  const output = await bench.session.step(tokens, phase, bench.cache);
+  const output = await bench.session.step(tokens, phase, bench.cache, scored);
   bench.gate.report({ ...facts, durationMs: bench.nowMs() - startedAt });
   bench.onStep();
   return output;
@@ -185,9 +219,9 @@ class AnswerWriter {
   readonly #detokenizer: ReturnType<typeof createDetokenizer>;
   readonly #scanner: StopScanner;
   readonly #topLogprobs: number | null;
-  /** Characters of the answer before each token, and the token's log-probability. */
+  readonly #meter: SignalMeter;
+  /** Characters of the answer before each token. */
   readonly #starts: number[] = [];
-  readonly #logprobs: number[] = [];
   readonly #entries: TokenLogprob[] = [];
   #characters = 0;
   #stopped = false;
@@ -196,19 +230,21 @@ class AnswerWriter {
     request: GenerateRequest,
     tokenizer: EngineTokenizer,
     emit: (part: GenerationPart) => void,
+    meter: SignalMeter,
   ) {
     this.#tokenizer = tokenizer;
     this.#emit = emit;
+    this.#meter = meter;
     this.#detokenizer = createDetokenizer(tokenizer.bytesOf, tokenizer.stripLeadingSpaces);
     this.#scanner = new StopScanner(request.stop);
     this.#topLogprobs = request.topLogprobs;
   }
 
   /** Returns true when a stop string is complete. */
-  add(token: number, { logits, logSumExp }: StepOutput): boolean {
+  add(token: number, { logits, logSumExp }: StepOutput, top: TopTwo): boolean {
     this.tokens += 1;
     this.#starts.push(this.#characters);
-    this.#logprobs.push(logprob(logits[token] as number, logSumExp));
+    this.#meter.add(logprob(logits[token] as number, logSumExp), top, logits, logSumExp);
     if (this.#topLogprobs !== null) {
       this.#entries.push(
         describeToken(token, logits, logSumExp, this.#topLogprobs, this.#tokenizer.bytesOf),
@@ -241,15 +277,15 @@ class AnswerWriter {
    * Confidence and log-probabilities of the answer's own tokens: without the end token, which is not
    * part of the text, and without tokens that only spell a stop string.
    */
-  certainty(): Pick<GenerationResult, 'confidence' | 'logprobs'> {
+  certainty(): Pick<GenerationResult, 'confidence' | 'signals' | 'logprobs'> {
     let count = this.tokens;
     if (this.#stopped) {
       while (count > 0 && (this.#starts[count - 1] as number) >= this.text.length) count -= 1;
     }
-    let sum = 0;
-    for (let index = 0; index < count; index++) sum += this.#logprobs[index] as number;
+    const signals = this.#meter.signals(count);
     return {
-      confidence: confidenceOf(sum, count),
+      confidence: confidenceOf(signals.answerLogprob),
+      signals,
       logprobs: this.#topLogprobs === null ? null : this.#entries.slice(0, count),
     };
   }

@@ -20,12 +20,15 @@ type Lane = { input: string; output: string; rows: Float32Array };
  *   multiples of `chunkRows`, so a new request may take them over and get bit for bit what it would
  *   have computed itself. Rows of decode steps and of a prompt's last, partial chunk are computed in
  *   steps of other sizes and are never taken over.
+ * - A position's score is the log-probability of its token given the tokens before it, where somebody
+ *   asked for it. It goes when its row goes.
  */
 export class KvCache {
   readonly lanes: readonly Lane[];
   readonly #headDim: number;
   #capacity = 0;
   #tokens: number[] = [];
+  readonly #scores = new Map<number, number>();
   #prefilledRows = 0;
   #chunkRows = MOST_CHUNK_ROWS;
 
@@ -78,6 +81,16 @@ export class KvCache {
   truncate(rows: number): void {
     this.#tokens.length = Math.min(this.#tokens.length, rows);
     this.#prefilledRows = Math.min(this.#prefilledRows, rows);
+    // A score belongs to the row after the one that gave it, so there may be one beyond the last row.
+    for (const position of this.#scores.keys()) if (position >= rows) this.#scores.delete(position);
+  }
+
+  setScore(position: number, logprob: number): void {
+    this.#scores.set(position, logprob);
+  }
+
+  scoreOf(position: number): number | undefined {
+    return this.#scores.get(position);
   }
 
   /** Makes room for `rows` rows in all, without moving what is there more often than per bucket. */

@@ -28,6 +28,6 @@ export function describeToken(
 }
 
 /** exp of the mean log-probability, 0 to 1; null when there was no token. */
-export function confidenceOf(sumOfLogprobs: number, tokens: number): number | null {
-  return tokens === 0 ? null : Math.exp(sumOfLogprobs / tokens);
+export function confidenceOf(meanLogprob: number | null): number | null {
+  return meanLogprob === null ? null : Math.exp(meanLogprob);
 }

@@ -66,6 +66,8 @@ export function readManifest(folder: string): ModelManifest {
   for (const name of ['layers', 'kvHeads', 'headDim', 'vocab', 'contextTokens'] as const) {
     if (!isCount(dimensions?.[name])) refuse(`dimensions.${name} must be a positive whole number`);
   }
+  // Not in what version 1 of the converter wrote.
+  manifest.promptScores = value['promptScores'] === true;
   if (!Array.isArray(manifest.eosTokenIds)) refuse('eosTokenIds must be a list');
   if (!Array.isArray(manifest.files)) refuse('files must be a list');
   if (!manifest.files.some((file) => file.name === GRAPH_FILE)) refuse(`files lacks ${GRAPH_FILE}`);

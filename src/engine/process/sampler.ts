@@ -5,7 +5,8 @@ import type { Random } from './prng.ts';
 export interface Sampler {
   /** Tokens that count as seen for the repetition penalty: those of the prompt, then each chosen one. */
   see(token: number): void;
-  choose(logits: Float32Array): number;
+  /** @param best the first index of the greatest logit, from whoever has looked for it already */
+  choose(logits: Float32Array, best?: number): number;
 }
 
 /** The first index of the greatest value: equal logits go to the lower token id, everywhere. */
@@ -36,8 +37,9 @@ export function createSampler(sampling: Sampling, vocab: number, random: Random)
   const greedy = sampling.temperature <= 0;
   const weights = greedy ? undefined : new Float64Array(vocab);
 
-  function pick(logits: Float32Array): number {
-    return weights === undefined ? argmax(logits) : draw(logits, weights, sampling, random);
+  function pick(logits: Float32Array, best?: number): number {
+    if (weights === undefined) return best ?? argmax(logits);
+    return draw(logits, weights, sampling, random);
   }
 
   return {
@@ -46,8 +48,8 @@ export function createSampler(sampling: Sampling, vocab: number, random: Random)
       isSeen[token] = 1;
       seen.push(token);
     },
-    choose(logits) {
-      if (seen.length === 0) return pick(logits);
+    choose(logits, best) {
+      if (seen.length === 0) return pick(logits, best);
       const raw = new Float32Array(seen.length);
       seen.forEach((token, index) => {
         const logit = logits[token] as number;

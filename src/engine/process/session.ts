@@ -3,9 +3,16 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GRAPH_FILE, type ModelManifest } from '../../protocol/index.ts';
 import type { KvCache } from './kv-cache.ts';
 import { LoadError } from './load-error.ts';
+import { logprob } from './logprobs.ts';
+import type { ScoredRows } from './signals.ts';
 
 /** The last token's raw logits [vocab], and log Σ exp over them. */
-export type StepOutput = { logits: Float32Array; logSumExp: number };
+export type StepOutput = {
+  logits: Float32Array;
+  logSumExp: number;
+  /** ln P(target) of each scored row; empty without any. */
+  scores: number[];
+};
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -26,15 +33,21 @@ export class EngineSession {
   readonly #manifest: ModelManifest;
   /** What a step returns; built once, the runtime only reads the names. */
   readonly #fetches: Record<string, null>;
+  readonly #scoringFetches: Record<string, null>;
   readonly #oneId = new BigInt64Array(1);
   readonly #onePosition = new BigInt64Array(1);
   readonly #pastLength = new BigInt64Array(1);
+  readonly #lastRow = new BigInt64Array(1);
+  readonly #noTarget = new BigInt64Array(1);
 
   private constructor(runtime: Runtime, session: InferenceSession, manifest: ModelManifest) {
     this.#session = session;
     this.#tensorOf = runtime.Tensor;
     this.#manifest = manifest;
-    this.#fetches = Object.fromEntries(session.outputNames.map((name) => [name, null]));
+    const fetch = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, null]));
+    this.#fetches = fetch(session.outputNames.filter((name) => name !== 'target_logits'));
+    this.#scoringFetches = fetch(session.outputNames);
   }
 
   /** @throws LoadError when the runtime refuses the graph or the graph is not the manifest's. */
@@ -72,11 +85,15 @@ export class EngineSession {
         'input_ids',
         'position_ids',
         'past_length',
+        ...(manifest.promptScores ? ['head_rows', 'targets'] : []),
         ...cache.lanes.map((lane) => lane.input),
       ].filter((name) => !session.inputNames.includes(name)),
-      ...['logits', 'logsumexp', ...cache.lanes.map((lane) => lane.output)].filter(
-        (name) => !session.outputNames.includes(name),
-      ),
+      ...[
+        'logits',
+        'logsumexp',
+        ...(manifest.promptScores ? ['target_logits'] : []),
+        ...cache.lanes.map((lane) => lane.output),
+      ].filter((name) => !session.outputNames.includes(name)),
     ];
     if (missing.length > 0) {
       await session.release();
@@ -91,11 +108,20 @@ export class EngineSession {
     return this.#manifest.dimensions.vocab;
   }
 
-  /** Runs `tokens` after what the cache holds, and appends their rows to it. */
+  /** Whether `step` takes `scored`. */
+  get scoresPrompts(): boolean {
+    return this.#manifest.promptScores;
+  }
+
+  /**
+   * Runs `tokens` after what the cache holds, and appends their rows to it.
+   * @param scored rows to score; the last row's logits come out in any case
+   */
   async step(
     tokens: readonly number[],
     phase: 'prefill' | 'decode',
     cache: KvCache,
+    scored?: ScoredRows,
   ): Promise<StepOutput> {
     const past = cache.length;
     const count = tokens.length;
@@ -113,17 +139,40 @@ export class EngineSession {
       position_ids: new TensorOf('int64', positions, [1, count]),
       past_length: new TensorOf('int64', this.#pastLength, [1]),
     };
+    if (this.#manifest.promptScores) this.#feedScoring(feeds, count, scored);
     const shape = [1, past, this.#manifest.dimensions.headDim];
     for (const lane of cache.lanes) {
       feeds[lane.input] = new TensorOf('float32', cache.view(lane), shape);
     }
-    const outputs = await this.#session.run(feeds, this.#fetches);
+    const outputs = await this.#session.run(feeds, scored ? this.#scoringFetches : this.#fetches);
     cache.append(tokens, phase, (lane) => outputs[lane.output]?.data as Float32Array);
-    const logSumExp = outputs['logsumexp']?.data as Float32Array;
+    const logSumExps = outputs['logsumexp']?.data as Float32Array;
+    const targetLogits = outputs['target_logits']?.data as Float32Array | undefined;
     return {
       logits: outputs['logits']?.data as Float32Array,
-      logSumExp: logSumExp[0] as number,
+      logSumExp: logSumExps.at(-1) as number,
+      scores: (scored?.targets ?? []).map((_, row) =>
+        logprob(targetLogits?.[row] as number, logSumExps[row] as number),
+      ),
     };
+  }
+
+  #feedScoring(feeds: Record<string, Tensor>, count: number, scored: ScoredRows | undefined): void {
+    const TensorOf = this.#tensorOf;
+    if (scored === undefined) {
+      this.#lastRow[0] = BigInt(count - 1);
+      feeds['head_rows'] = new TensorOf('int64', this.#lastRow, [1]);
+      feeds['targets'] = new TensorOf('int64', this.#noTarget, [1, 1, 1]);
+      return;
+    }
+    const rows = count - scored.from;
+    const headRows = BigInt64Array.from({ length: rows }, (_, row) => BigInt(scored.from + row));
+    // The prompt's very last row has no target: it is scored for token 0, which nobody reads.
+    const targets = BigInt64Array.from({ length: rows }, (_, row) =>
+      BigInt(scored.targets[row] ?? 0),
+    );
+    feeds['head_rows'] = new TensorOf('int64', headRows, [rows]);
+    feeds['targets'] = new TensorOf('int64', targets, [1, rows, 1]);
   }
 
   async release(): Promise<void> {

@@ -9,19 +9,21 @@ export type Step = { logits: Float32Array; logsumexp: number; newRows: Map<strin
 export class GraphRunner {
   readonly #session: InferenceSession;
   readonly #dimensions: ModelManifest['dimensions'];
+  readonly #promptScores: boolean;
   readonly #cache = new Map<string, number[]>();
   #past = 0;
 
-  private constructor(session: InferenceSession, dimensions: ModelManifest['dimensions']) {
+  private constructor(session: InferenceSession, manifest: ModelManifest) {
     this.#session = session;
-    this.#dimensions = dimensions;
+    this.#dimensions = manifest.dimensions;
+    this.#promptScores = manifest.promptScores;
     this.restart();
   }
 
   static async open(folder: string, manifest: ModelManifest): Promise<GraphRunner> {
     const options = { intraOpNumThreads: 1, logSeverityLevel: 3 as const, extra: EXACT_PRODUCTS };
     const session = await InferenceSession.create(join(folder, GRAPH_FILE), options);
-    return new GraphRunner(session, manifest.dimensions);
+    return new GraphRunner(session, manifest);
   }
 
   /** Forgets the cache. */
@@ -46,6 +48,10 @@ export class GraphRunner {
       ),
       past_length: integers([past], [1]),
     };
+    if (this.#promptScores) {
+      feeds['head_rows'] = integers([tokens.length - 1], [1]);
+      feeds['targets'] = integers([0], [1, 1, 1]);
+    }
     for (const [name, rows] of this.#cache) {
       const dims = [1, past, this.#dimensions.headDim];
       feeds[`past.${name}`] = new Tensor('float32', Float32Array.from(rows), dims);
