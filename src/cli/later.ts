@@ -4,7 +4,6 @@ import { action } from './common.ts';
 
 /** Verbs of the contract whose feature is not in this version; the next ones bring them. */
 export const LATER_COMMANDS = {
-  profile: 'device profiles: list, show, detect, calibrate',
   route: 'why a prompt goes to the board or the cloud',
   bench: 'tokens/s, J/token, memory and start-up time',
   sim: 'the power governor against a simulated board',

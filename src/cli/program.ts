@@ -7,6 +7,7 @@ import { addDataCommand } from './data.ts';
 import { addDemoCommand } from './demo.ts';
 import { addLaterCommands } from './later.ts';
 import { addModelCommand } from './model.ts';
+import { addProfileCommand } from './profile.ts';
 import { addRunCommand } from './run.ts';
 import { packageVersion } from '../core/index.ts';
 
@@ -36,6 +37,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addAskCommand(program);
   addChatCommand(program);
   addModelCommand(program);
+  addProfileCommand(program);
   addConfigCommand(program);
   addDataCommand(program);
   addLaterCommands(program);
