@@ -66,14 +66,18 @@ export function checkOverlay(
     return { ok: false, why: `${v.getDotPath(issue) ?? 'whole file'}: ${issue.message}` };
   }
   const overlay = result.output;
-  const figures = [overlay.power?.idle_w, ...Object.values(overlay.power?.rails ?? {})];
-  const named = [...figures, ...(overlay.operating_points ?? [])].flatMap((one) =>
-    one === undefined ? [] : [one.source],
-  );
-  const lost = named.find((source) => overlay.sources[source] === undefined);
+  const lost = namedSources(overlay).find((source) => overlay.sources[source] === undefined);
   return lost === undefined
     ? { ok: true, overlay }
     : { ok: false, why: `sources: there is no ${lost}, which a number names` };
+}
+
+/** Every `source` that a number in `node` names. */
+function namedSources(node: unknown): string[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.entries(node).flatMap(([name, value]) =>
+    name === 'source' && typeof value === 'string' ? [value] : namedSources(value),
+  );
 }
 
 /** The profile with the overlay's numbers in their places. The result has the profile's schema again. */
@@ -93,9 +97,13 @@ export function applyOverlay(profile: DeviceProfile, overlay: ProfileOverlay): D
       })),
     },
     operating_points: overlay.operating_points ?? profile.operating_points,
-    sources: { ...profile.sources, ...overlay.sources },
   };
-  return v.parse(profileSchema, merged);
+  // The sources of what was replaced go with it.
+  const named = new Set(namedSources(merged));
+  const sources = Object.entries({ ...profile.sources, ...overlay.sources }).filter(([name]) =>
+    named.has(name),
+  );
+  return v.parse(profileSchema, { ...merged, sources: Object.fromEntries(sources) });
 }
 
 /** Lays the file over the profile; a file that does not fit is ignored with a reason, never thrown. */

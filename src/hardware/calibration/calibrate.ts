@@ -37,6 +37,8 @@ export type CalibrateOptions = {
 
 /** Sensor lag and the clock's way up are over after this. */
 const SETTLE_MS = 500;
+/** Loading the model and working leave the board warm and its meter behind. */
+const REST_MS = 3000;
 /** A point that was spoilt by something passing is measured once more. */
 const TRIES = 2;
 const PHASES: readonly WorkPhase[] = ['decode', 'prefill'];
@@ -188,7 +190,7 @@ async function setUp(bench: Bench, point: ChosenPoint, before: ChosenPoint | und
  * `cancelled` when `signal` aborts. Threads and clock stay as they were last ordered.
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
-  const { points, clock, sample, input, seconds, repeats, signal, onProgress } = options;
+  const { clock, sample, input, seconds, repeats, signal, onProgress } = options;
   const view = input.kind === 'sensor' ? powerView(sample(), options.railNames) : null;
   if (view !== null && 'reason' in view) {
     throw new TwowattError(
@@ -198,31 +200,34 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   }
   const observer = createObserver({ sample, clock, view });
   const bench: Bench = { ...options, observer };
-  const total = points.length * (repeats * PHASES.length + 1) + 2;
+  const total = options.points.length * (repeats * PHASES.length + 1) + 2;
   let done = 0;
   // A point that is measured again goes beyond the total.
   const tick = (label: string) => onProgress({ label, done: Math.min(done++, total), total });
   try {
     tick('idle');
-    const idle = await readWindow(bench, { kind: 'idle' }, 'idle', seconds.idle);
+    await sleep(clock, REST_MS, signal);
+    const before = await readWindow(bench, { kind: 'idle' }, 'idle', seconds.idle);
     const measured: MeasuredPoint[] = [];
-    let before: ChosenPoint | undefined;
-    for (const point of points) {
+    for (const [index, point] of options.points.entries()) {
       checkAborted(signal);
-      await setUp(bench, point, before);
-      before = point;
-      measured.push(await tryTwice(() => measurePoint(bench, point, idle, tick), signal));
+      await setUp(bench, point, options.points[index - 1]);
+      measured.push(await tryTwice(() => measurePoint(bench, point, before, tick), signal));
     }
-    if (input.kind === 'sensor') {
-      tick('idle again');
-      await sleep(clock, SETTLE_MS, signal);
-      const after = await readWindow(bench, { kind: 'idle' }, 'idle', seconds.idle);
-      const smallest = Math.min(...measured.map(({ decode }) => decode.watts));
-      judgeIdle(idle.watts, after.watts, smallest, Math.hypot(idle.noiseW, after.noiseW));
-    }
+    const after = input.kind === 'sensor' ? await idleAgain(bench, tick) : before;
+    const smallest = Math.min(...measured.map(({ decode }) => decode.watts));
+    judgeIdle(before, after, smallest, options.tolerance);
+    const idle = meanOf(before, after);
+    const lower = (figures: PhaseFigures): PhaseFigures => ({
+      ...figures,
+      watts: figures.watts + before.watts - idle.watts,
+    });
+    const points = measured.map((point) =>
+      Object.assign(point, { decode: lower(point.decode), prefill: lower(point.prefill) }),
+    );
     return {
       idle,
-      points: measured,
+      points,
       meter: view?.about ?? (input.kind === 'told' ? input.about : ''),
       wholeBoard: view?.wholeBoard ?? true,
       notes: notesOf(options, measured),
@@ -230,6 +235,26 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   } finally {
     observer.close();
   }
+}
+
+async function idleAgain(bench: Bench, tick: (label: string) => void): Promise<WindowWatts> {
+  tick('idle again');
+  await sleep(bench.clock, REST_MS, bench.signal);
+  return readWindow(bench, { kind: 'idle' }, 'idle', bench.seconds.idle);
+}
+
+/** A warm chip leaks more, so what lies between two idles was measured above something between them. */
+function meanOf(before: WindowWatts, after: WindowWatts): WindowWatts {
+  return {
+    watts: (before.watts + after.watts) / 2,
+    noiseW: Math.hypot(before.noiseW, after.noiseW) / 2,
+    rails: Object.fromEntries(
+      Object.entries(before.rails).map(([name, watts]) => [
+        name,
+        (watts + (after.rails[name] ?? watts)) / 2,
+      ]),
+    ),
+  };
 }
 
 /** Noise and strays pass; heat and a refused order do not. */

@@ -1,5 +1,6 @@
 import { TwowattError } from '../../core/index.ts';
 import type { Observation } from './observer.ts';
+import type { WindowWatts } from './types.ts';
 
 /** Work has to stand out of the meter's noise by so many standard errors. */
 const SIGNAL_SIGMAS = 3;
@@ -7,8 +8,6 @@ const SIGNAL_SIGMAS = 3;
 const MOST_SWING_C = 5;
 /** So near to the board's own limit its firmware may step in at any moment. */
 const THROTTLE_MARGIN_C = 2;
-/** Idle may move between beginning and end by this share of the smallest figure that goes by it. */
-const MOST_IDLE_SHIFT = 0.2;
 
 /** Throws `thermal_limited` or `power_limited` when the board was not itself during a window. */
 export function judgeBoard(name: string, seen: Observation, throttleC: number): void {
@@ -60,18 +59,22 @@ export function judgeSpread(name: string, spread: number, tolerance: number): vo
   );
 }
 
-/** Throws `invalid_request` when idle is not what it was, and figures above it therefore are not. */
+/**
+ * Throws `invalid_request` when idle is not what it was: when half of its way, by which a mean of both
+ * may be off, is more than `tolerance` of the smallest figure that goes by it.
+ */
 export function judgeIdle(
-  beforeW: number,
-  afterW: number,
+  before: WindowWatts,
+  after: WindowWatts,
   smallestW: number,
-  noiseW: number,
+  tolerance: number,
 ): void {
-  const shift = Math.abs(afterW - beforeW);
-  if (shift <= Math.max(MOST_IDLE_SHIFT * smallestW, SIGNAL_SIGMAS * noiseW)) return;
+  const noiseW = Math.hypot(before.noiseW, after.noiseW);
+  const shift = Math.abs(after.watts - before.watts) / 2;
+  if (shift <= Math.max(tolerance * smallestW, SIGNAL_SIGMAS * noiseW)) return;
   throw new TwowattError(
     'invalid_request',
-    `idle: ${beforeW.toFixed(3)} W before and ${afterW.toFixed(3)} W after, too far apart for figures from ${smallestW.toFixed(3)} W above it: something else uses the board, or it has not cooled down`,
+    `idle: ${before.watts.toFixed(3)} W before and ${after.watts.toFixed(3)} W after, too far apart for figures from ${smallestW.toFixed(3)} W above it: something else uses the board, or it has not cooled down`,
   );
 }
 

@@ -5,9 +5,13 @@ import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { boardOf } from '../../../src/daemon/governor-board.ts';
 import { keepOnlyTheDay } from '../../../src/governor/index.ts';
-import { drawHull, overlayOf } from '../../../src/hardware/calibration/index.ts';
-import { choosePoints } from '../../../src/hardware/calibration/index.ts';
-import type { Calibration, PhaseFigures } from '../../../src/hardware/calibration/index.ts';
+import {
+  type Calibration,
+  choosePoints,
+  drawHull,
+  overlayOf,
+  type PhaseFigures,
+} from '../../../src/hardware/calibration/index.ts';
 import { checkOverlay, chooseProfile, readProfile } from '../../../src/hardware/index.ts';
 import { applyOverlay } from '../../../src/hardware/profile-overlay.ts';
 import { profileSchema } from '../../../src/hardware/profile-schema.ts';
@@ -57,6 +61,8 @@ describe('an overlay', () => {
       sources: 0,
     });
     expect(merged.sources['calibration-2026-11-26']).toMatch(/2026-11-26 with nano .*ina3221/);
+    // Modelled points have gone, and with them the word on their model.
+    expect(merged.sources).not.toHaveProperty('scaled');
   });
 
   it('holds no board’s watts where only rails were read', () => {
@@ -160,7 +166,8 @@ it('the chart holds every point, the hull, and no markup of the title', () => {
     { watts: 1.1, tokensPerS: 9 },
   ]);
   expect(svg).toContain('&lt;b&gt; &amp; co');
-  expect(svg.match(/<circle/g)).toHaveLength(2);
+  // A mark for each point and one for each count of threads.
+  expect(svg.match(/<circle/g)).toHaveLength(4);
   expect(svg).not.toMatch(/NaN|undefined|Infinity/);
 });
 
