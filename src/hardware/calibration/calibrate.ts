@@ -1,7 +1,7 @@
 import { type Clock, sleep, TwowattError } from '../../core/index.ts';
 import type { Actuators } from '../actuators.ts';
 import { judgeBoard, judgeIdle, judgeSignal, judgeSpread, spreadOf } from './judge.ts';
-import { createObserver, type Observer, powerView } from './observer.ts';
+import { createObserver, type Observer, type PowerView, powerView } from './observer.ts';
 import { type ChosenPoint, pointName } from './plan.ts';
 import type {
   Calibration,
@@ -184,6 +184,23 @@ async function setUp(bench: Bench, point: ChosenPoint, before: ChosenPoint | und
   );
 }
 
+/** Firmware that is asked through a program has its first answer a moment after the first look. */
+async function findPower(options: CalibrateOptions): Promise<PowerView> {
+  const { sample, railNames, clock, signal } = options;
+  for (let waitedMs = 0; ; waitedMs += SETTLE_MS) {
+    const view = powerView(sample(), railNames);
+    if (!('reason' in view)) return view;
+    checkAborted(signal);
+    if (waitedMs >= REST_MS) {
+      throw new TwowattError(
+        'invalid_request',
+        `this board has no power sensor that could be read (${view.reason}); give a wall meter's values with --meter or --watts FILE.json`,
+      );
+    }
+    await sleep(clock, SETTLE_MS, signal);
+  }
+}
+
 /**
  * Measures idle, then every point (warm-up, then decoding and prefill in turns, several times), then
  * idle again. Throws a coded error with the reason as soon as a figure cannot be trusted, and
@@ -191,13 +208,7 @@ async function setUp(bench: Bench, point: ChosenPoint, before: ChosenPoint | und
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { clock, sample, input, seconds, repeats, signal, onProgress } = options;
-  const view = input.kind === 'sensor' ? powerView(sample(), options.railNames) : null;
-  if (view !== null && 'reason' in view) {
-    throw new TwowattError(
-      'invalid_request',
-      `this board has no power sensor that could be read (${view.reason}); give a wall meter's values with --meter or --watts FILE.json`,
-    );
-  }
+  const view = input.kind === 'sensor' ? await findPower(options) : null;
   const observer = createObserver({ sample, clock, view });
   const bench: Bench = { ...options, observer };
   const total = options.points.length * (repeats * PHASES.length + 1) + 2;

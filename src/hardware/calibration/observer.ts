@@ -5,6 +5,9 @@ import type { Sampler, WindowWatts } from './types.ts';
 /** Readings per second: as often as the slowest of the built-in sensors converts. */
 const PERIOD_MS = 100;
 
+/** Two looks that put a reading's time so close together saw the same one. */
+const SAME_READING_MS = 5;
+
 /** What the board showed between the opening of a window and its close. */
 export type Observation = {
   /** Null when the sensor gave too little; `problem` says why. */
@@ -101,13 +104,17 @@ function conclude({ samples, watts, problem }: Gathered): Observation {
 export function createObserver(options: { sample: Sampler; clock: Clock; view: PowerView | null }) {
   const { sample, clock, view } = options;
   const open = new Set<Gathered>();
+  let takenAtMs = -Infinity;
   const look = () => {
     const now = sample();
     const power = view?.read(now) ?? { ok: false as const, reason: 'nobody reads the power' };
+    // A slow sensor's reading is seen several times and is one all the same.
+    const isNew = power.ok && now.atMs - power.ageMs > takenAtMs + SAME_READING_MS;
+    if (isNew) takenAtMs = now.atMs - power.ageMs;
     for (const window of open) {
       window.samples.push(now);
-      if (power.ok) window.watts.push(power.value);
-      else window.problem = power.reason;
+      if (isNew) window.watts.push(power.value);
+      else if (!power.ok) window.problem = power.reason;
     }
   };
   const timer = clock.setRepeating(PERIOD_MS, look);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { phasePoints } from '../../../src/hardware/sim/virtual-engine.ts';
+import type { BoardSample } from '../../../src/protocol/index.ts';
 import { createBench } from './bench.ts';
 
 describe('a calibration in virtual time', () => {
@@ -59,6 +60,31 @@ describe('a calibration in virtual time', () => {
     expect(calibration).toMatchObject({ meter: 'rails A, B', wholeBoard: false });
     expect(calibration.idle.watts).toBeCloseTo(bench.parameters.idleW, 1);
     expect(Object.keys(calibration.idle.rails)).toEqual(['A', 'B', 'other']);
+  });
+
+  it('waits for a sensor that answers late and seldom, and counts each reading once', async () => {
+    let heldMs = 0;
+    let held: BoardSample['boardW'] | undefined;
+    const bench = createBench({
+      board: 'raspberry-pi-5',
+      sample(sample, nowMs) {
+        if (nowMs < 2000) return { ...sample, boardW: { ok: false, reason: 'no answer yet' } };
+        if (held === undefined || nowMs - heldMs >= 500) {
+          held = sample.boardW;
+          heldMs = nowMs;
+        }
+        const ageMs = nowMs - heldMs;
+        return { ...sample, boardW: held.ok ? { ...held, ageMs } : held };
+      },
+    });
+    const { calibration } = await bench.run({ seconds: { idle: 10, warmUp: 20, window: 8 } });
+    // 20 readings whose noise is 10 mW and whose steps are 6.25 mW.
+    expect(calibration.idle.noiseW).toBeGreaterThan(0.001);
+    expect(calibration.idle.noiseW).toBeLessThan(0.004);
+    const [real] = phasePoints(bench.parameters, 'decode').filter(
+      (point) => point.threads === 4 && point.freqKhz === 2_400_000,
+    );
+    expect(calibration.points[0]?.decode.watts).toBeCloseTo(real?.watts ?? 0, 0);
   });
 
   it('takes what a meter’s reader says, and counts its digits as its noise', async () => {
