@@ -81,7 +81,7 @@ describe('a calibration in virtual time', () => {
     // 20 readings whose noise is 10 mW and whose steps are 6.25 mW.
     expect(calibration.idle.noiseW).toBeGreaterThan(0.001);
     expect(calibration.idle.noiseW).toBeLessThan(0.004);
-    const [real] = phasePoints(bench.parameters, 'decode').filter(
+    const real = phasePoints(bench.parameters, 'decode').find(
       (point) => point.threads === 4 && point.freqKhz === 2_400_000,
     );
     expect(calibration.points[0]?.decode.watts).toBeCloseTo(real?.watts ?? 0, 0);
