@@ -11,6 +11,7 @@ import {
 } from '../protocol/index.ts';
 import { doneFrame, type Engine, errorFrame, frameHead } from '../service/index.ts';
 import type { Answerer, PromptOptions } from './answerer.ts';
+import type { CommonOptions } from './common.ts';
 import { loadConfigForCli } from './config.ts';
 import { createProgressView } from './progress.ts';
 
@@ -41,7 +42,7 @@ function untilReady(engine: Engine): Promise<void> {
 const PHASES = { weights: 'converting the model', digests: 'checking what was written' };
 
 /** The model that `--model` or the configuration names, converted if it has to be. */
-async function prepare(options: PromptOptions) {
+async function prepare(options: CommonOptions & { model?: string }) {
   const { values } = loadConfigForCli(options);
   const progress = createProgressView();
   try {
@@ -60,10 +61,10 @@ async function prepare(options: PromptOptions) {
 }
 
 /** The engine on this machine, without a daemon: its own process, which ends with the command. */
-export async function openLocalAnswerer(context: {
-  options: PromptOptions;
+export async function openLocalEngine(context: {
+  options: CommonOptions & { model?: string };
   clock: Clock;
-}): Promise<Answerer> {
+}) {
   const { clock } = context;
   const { folder, manifest, values } = await prepare(context.options);
   const contextTokens = Math.min(manifest.dimensions.contextTokens, values.model.context_tokens);
@@ -90,6 +91,16 @@ export async function openLocalAnswerer(context: {
     await engine.close();
     throw error;
   }
+  return { engine, manifest, folder, values, contextTokens };
+}
+
+/** Answers of the engine on this machine. */
+export async function openLocalAnswerer(context: {
+  options: PromptOptions;
+  clock: Clock;
+}): Promise<Answerer> {
+  const { clock } = context;
+  const { engine, manifest, values } = await openLocalEngine(context);
   return {
     about: `${manifest.id} (${manifest.form}) on this machine`,
     answer: (prompt, { onFrame, signal }) =>

@@ -4,7 +4,6 @@ import { action } from './common.ts';
 
 /** Verbs of the contract whose feature is not in this version; the next ones bring them. */
 export const LATER_COMMANDS = {
-  profile: 'device profiles: list, show, detect, calibrate',
   bench: 'tokens/s, J/token, memory and start-up time',
   top: 'live terminal view of a board',
   doctor: 'what was found, what is wrong, what to do',

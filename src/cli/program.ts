@@ -8,6 +8,7 @@ import { addDemoCommand } from './demo.ts';
 import { addLaterCommands } from './later.ts';
 import { addModelCommand } from './model.ts';
 import { addRouteCommand } from './route.ts';
+import { addProfileCommand } from './profile.ts';
 import { addRunCommand } from './run.ts';
 import { addSimCommand } from './sim.ts';
 import { packageVersion } from '../core/index.ts';
@@ -38,6 +39,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addAskCommand(program);
   addChatCommand(program);
   addModelCommand(program);
+  addProfileCommand(program);
   addConfigCommand(program);
   addRouteCommand(program);
   addDataCommand(program);

@@ -106,6 +106,7 @@ function fillIn(values: Config, options: LoadOptions): void {
   values.queue.path ||= join(state, 'queue.sqlite');
   values.model.cache_path ||= join(state, 'models');
   values.fleet.store ||= join(state, 'fleet.sqlite');
+  values.hardware.profile_overlay ||= join(state, 'profile-overlay.json');
 }
 
 /** The last good value of each key, in rising precedence. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,6 +11,7 @@ import {
   type Decision,
   type GovernorLoop,
   type GovernorSettings,
+  keepOnlyTheDay,
   type Law,
 } from '../governor/index.ts';
 import { type BoardSensors, type DeviceProfile, openActuators } from '../hardware/index.ts';
@@ -66,12 +68,13 @@ export function startGoverning(options: {
   });
   let law: Law | undefined;
   let loop: GovernorLoop | undefined;
+  let basis = '';
 
   const save = () => {
     if (law === undefined) return;
     try {
       mkdirSync(dirname(snapshotPath), { recursive: true, mode: 0o700 });
-      writeFileAtomic(snapshotPath, JSON.stringify(law.snapshot()));
+      writeFileAtomic(snapshotPath, JSON.stringify({ basis, state: law.snapshot() }));
     } catch (error) {
       logger.warn({ error }, 'what the governor has learnt could not be saved');
     }
@@ -95,12 +98,13 @@ export function startGoverning(options: {
     govern(engine, manifest, modelFolder) {
       loop?.close();
       const model = modelOf(manifest, modelFolder);
+      basis = basisOf(profile, manifest);
       law = createLaw({
         settings: settingsOf(config()),
         board: boardOf(profile, model),
         model,
         nowMs: clock.monotonicMs(),
-        state: readSnapshot(snapshotPath),
+        state: readSnapshot(snapshotPath, basis),
       });
       let chunkRows: number | undefined;
       loop = createGovernorLoop({
@@ -140,10 +144,25 @@ export function startGoverning(options: {
   };
 }
 
+/**
+ * Names what learnt ratios are ratios to: the figures of the profile, calibration included, and the
+ * model. Other figures make what was learnt with these worthless.
+ */
+function basisOf(profile: DeviceProfile | null, manifest: ModelManifest): string {
+  const figures = profile && [profile.name, profile.power, profile.operating_points];
+  return createHash('sha256')
+    .update(JSON.stringify([figures, manifest.digest]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
 /** What an earlier life learnt; anything unreadable counts as nothing, and the law checks the rest. */
-function readSnapshot(path: string): unknown {
+function readSnapshot(path: string, basis: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    const saved: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof saved !== 'object' || saved === null || !('state' in saved)) return undefined;
+    const same = 'basis' in saved && saved.basis === basis;
+    return same ? saved.state : keepOnlyTheDay(saved.state);
   } catch (error) {
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
     throw error;

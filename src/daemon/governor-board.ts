@@ -5,8 +5,10 @@ import type { GovernorBoard, GovernorModel } from '../governor/index.ts';
 import type { DeviceProfile } from '../hardware/index.ts';
 import { type ModelManifest, type OperatingPoint, WEIGHTS_FILE } from '../protocol/index.ts';
 
-/** Bytes that a token of ERNIE-4.5-0.3B INT8 reads; the profiles' operating points are for it (docs/energy.md). */
-const PROFILE_BYTES_PER_TOKEN = 367e6;
+/** Bytes that a token of ERNIE-4.5-0.3B INT8 reads; operating points that name no other model are for it (docs/energy.md). */
+export const PROFILE_BYTES_PER_TOKEN = 367e6;
+/** Two models count as one when their bytes differ by less: a conversion for other cores, say. */
+const SAME_MODEL = 0.05;
 /** A small model does not become faster without end: sampling and messages cost their time too. */
 const MOST_SPEED_UP = 20;
 /** Watts of one busy core where no profile knows: a guess that is rather too high than too low. */
@@ -39,17 +41,7 @@ export function boardOf(profile: DeviceProfile | null, model: GovernorModel): Go
       cores: machineCores,
     };
   }
-  const speedUp = Math.min(MOST_SPEED_UP, PROFILE_BYTES_PER_TOKEN / model.bytesPerToken);
-  const points = profile.operating_points.map((point): OperatingPoint => ({
-    threads: point.threads,
-    freqKhz: point.freq_khz,
-    batch: point.batch,
-    decodeTokensPerS: point.decode_tokens_per_s * speedUp,
-    prefillTokensPerS:
-      point.prefill_tokens_per_s === null ? null : point.prefill_tokens_per_s * speedUp,
-    watts: point.watts,
-    estimated: point.estimated ?? false,
-  }));
+  const points = profile.operating_points.map((point) => pointFor(point, model.bytesPerToken));
   const rails = profile.power.sensors[0]?.rails ?? [];
   return {
     idleW: profile.power.idle_w.value,
@@ -61,6 +53,27 @@ export function boardOf(profile: DeviceProfile | null, model: GovernorModel): Go
     energyJPerByte: profile.memory.energy_j_per_byte.value,
     throttleC: profile.thermal.throttle_c.value,
     cores: profile.cpu.clusters.reduce((sum, { cores }) => sum + (cores ?? machineCores), 0),
+  };
+}
+
+/** A profile's point for a model of so many bytes per token; scaled from another model's, it is an estimate. */
+function pointFor(
+  point: DeviceProfile['operating_points'][number],
+  bytesPerToken: number,
+): OperatingPoint {
+  const ratio = (point.bytes_per_token ?? PROFILE_BYTES_PER_TOKEN) / bytesPerToken;
+  const ownModel = Math.abs(ratio - 1) < SAME_MODEL;
+  const speedUp = ownModel ? 1 : Math.min(MOST_SPEED_UP, ratio);
+  const { prefill_tokens_per_s: prefill, prefill_watts: prefillWatts } = point;
+  return {
+    threads: point.threads,
+    freqKhz: point.freq_khz,
+    batch: point.batch,
+    decodeTokensPerS: point.decode_tokens_per_s * speedUp,
+    prefillTokensPerS: prefill === null ? null : prefill * speedUp,
+    watts: point.watts,
+    ...(prefillWatts === undefined ? {} : { prefillWatts }),
+    estimated: (point.estimated ?? false) || (!ownModel && point.bytes_per_token !== undefined),
   };
 }
 

@@ -64,6 +64,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const profile = match?.profile.name ?? '';
     if (match) logger.info({ profile, why: match.why }, 'device profile');
     else logger.warn({}, 'no device profile fits this board');
+    if (match?.overlay.state === 'applied') {
+      const { at, model } = match.overlay.overlay.measured;
+      logger.info({ file: match.overlay.file, at, model: model.id }, 'calibrated figures in use');
+    } else if (match?.overlay.state === 'ignored') {
+      const { file, why } = match.overlay;
+      logger.warn({ file, why }, 'calibrated figures are ignored; the profile’s own are in use');
+    }
     const reporting = startReporting({
       clock,
       logger,

@@ -11,4 +11,6 @@ export {
   type GovernorLoop,
   type GovernorLoopOptions,
 } from './loop.ts';
+export { type Candidate, neighbours, upperHull } from './points.ts';
+export { keepOnlyTheDay } from './saved-state.ts';
 export type * from './types.ts';

@@ -32,3 +32,13 @@ export function unpackState(state: unknown): SavedState | undefined {
   const result = v.safeParse(savedSchema, state);
   return result.success ? result.output : undefined;
 }
+
+/**
+ * What of a state still holds when the board's figures or the model are others: ratios to figures that
+ * are gone tell nothing, the day's energy has been spent all the same.
+ */
+export function keepOnlyTheDay(state: unknown): unknown {
+  const saved = unpackState(state);
+  if (saved === undefined) return undefined;
+  return packState({ ...saved, steps: { paces: {}, powers: {} }, idle: {}, trim: 0 });
+}

@@ -199,6 +199,8 @@ export class StepModel {
   #priorWatts(point: OperatingPoint, step: GovernorStep): number {
     const decode = Math.max(1e-3, finite(point.watts, 1));
     if (step.phase === 'decode') return decode;
+    const measured = point.prefillWatts ?? 0;
+    if (measured > 0 && Number.isFinite(measured)) return measured;
     const cores = this.#board.coreWatts(point.threads, point.freqKhz);
     const memory =
       (this.bytes(step) * finite(this.#board.energyJPerByte, 0)) / this.#priorSeconds(point, step);

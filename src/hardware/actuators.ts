@@ -151,6 +151,37 @@ export function clampToSteps(
   return steps.findLast((step) => step <= khz) ?? steps[0] ?? Math.round(khz);
 }
 
+/** One group of cores and whether this user may bound its clock; `denied` says why not. */
+export type ClockAccess = {
+  policy: string;
+  folder: string;
+  availableKhz: readonly number[];
+  maxKhz: number | null;
+  currentKhz: number | null;
+  denied: string | null;
+};
+
+function whyNotWritable(folder: string): string | null {
+  try {
+    accessSync(join(folder, 'scaling_max_freq'), constants.W_OK);
+    return null;
+  } catch (error) {
+    return whyDenied(error);
+  }
+}
+
+/** Looks at the clocks without touching any, so also while a daemon holds them. */
+export function describeClocks(sysfsRoot: string): ClockAccess[] {
+  return readCpufreq(sysfsRoot).map(({ name, folder, availableKhz, maxKhz, currentKhz }) => ({
+    policy: name,
+    folder,
+    availableKhz,
+    maxKhz,
+    currentKhz,
+    denied: whyNotWritable(folder),
+  }));
+}
+
 /** `ours`: what the last write left in the file. */
 type Held = { policy: CpufreqPolicy; foundKhz: number; ours: number | null };
 
@@ -217,11 +248,8 @@ export function openActuators(options: ActuatorOptions): Actuators {
   }
 
   for (const { policy } of held) {
-    try {
-      accessSync(join(policy.folder, 'scaling_max_freq'), constants.W_OK);
-    } catch (error) {
-      deny(whyDenied(error));
-    }
+    const why = whyNotWritable(policy.folder);
+    if (why !== null) deny(why);
   }
 
   return {

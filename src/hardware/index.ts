@@ -7,6 +7,8 @@ export {
   type ActuatorOptions,
   type ActuatorResult,
   type Actuators,
+  type ClockAccess,
+  describeClocks,
   openActuators,
 } from './actuators.ts';
 export { type BoardSensors, openSensors, type SensorFact } from './board-sensors.ts';
@@ -14,11 +16,13 @@ export { type Board, detectBoard } from './board.ts';
 export { createHostFacts } from './host-facts.ts';
 export {
   bundledProfiles,
+  type ChosenProfile,
   chooseProfile,
   loadProfiles,
   matchProfile,
   profileDefaultsFor,
   readProfile,
 } from './profile.ts';
+export { checkOverlay, type OverlayUse, type ProfileOverlay } from './profile-overlay.ts';
 export { readSocTemperature } from './temperature.ts';
 export type { DeviceProfile } from './profile-schema.ts';

@@ -5,7 +5,7 @@ import * as v from 'valibot';
  * test keeps both alike. Units stand in the names; every number names its source, and one that
  * nobody has measured on the board itself says `estimated`.
  */
-const text = v.pipe(v.string(), v.minLength(1));
+export const text = v.pipe(v.string(), v.minLength(1));
 const positive = v.pipe(v.number(), v.minValue(0));
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -17,7 +17,7 @@ const origin = {
   ),
 };
 
-const figure = (about: string) =>
+export const figure = (about: string) =>
   v.pipe(v.strictObject({ value: positive, ...origin }), v.description(about));
 
 const detect = v.pipe(
@@ -104,13 +104,22 @@ const sensor = v.strictObject({
   max_hz: figure('Readings per second that the sensor bears.'),
 });
 
-const operatingPoint = v.strictObject({
+export const operatingPointSchema = v.strictObject({
   threads: count,
   freq_khz: v.nullable(count),
   batch: count,
   decode_tokens_per_s: positive,
   prefill_tokens_per_s: v.nullable(positive),
   watts: v.pipe(positive, v.description('Above idle, while decoding.')),
+  prefill_watts: v.optional(v.pipe(positive, v.description('Above idle, while prefilling.'))),
+  bytes_per_token: v.optional(
+    v.pipe(
+      count,
+      v.description(
+        'Bytes that a token of the measured model reads; absent: those of ERNIE-4.5-0.3B INT8.',
+      ),
+    ),
+  ),
   ...origin,
 });
 
@@ -129,6 +138,10 @@ export const profileSchema = v.strictObject({
     cores_to_use: v.nullable(figure('Threads of the engine by default; null: all physical cores.')),
   }),
   memory: v.strictObject({
+    sizes_bytes: v.pipe(
+      v.strictObject({ values: v.array(count), ...origin }),
+      v.description('Sizes that the board is sold with, rising; empty when not known.'),
+    ),
     bandwidth_bytes_per_s: figure('What decoding reaches, not the data sheet’s peak.'),
     energy_j_per_byte: figure('Energy of reading one byte of weights, beyond that of the cores.'),
   }),
@@ -146,7 +159,7 @@ export const profileSchema = v.strictObject({
     throttle_c: figure('Where firmware or kernel begins to slow the board down.'),
   }),
   operating_points: v.pipe(
-    v.array(operatingPoint),
+    v.array(operatingPointSchema),
     v.description('For ERNIE-4.5-0.3B INT8; empty when they have to be calibrated.'),
   ),
   model: v.strictObject({
@@ -163,6 +176,15 @@ export const profileSchema = v.strictObject({
         v.description(
           'Whether that form of ERNIE-4.5-0.3B with its whole vocabulary fits into the memory; `no`: the note names the form that does.',
         ),
+      ),
+    ),
+    smaller_form: v.optional(
+      v.pipe(
+        v.strictObject({
+          title: text,
+          bytes_per_token: figure('Bytes that a token of it reads.'),
+        }),
+        v.description('The form that fits where `form` does not; this version may not make it.'),
       ),
     ),
     note: v.optional(text),

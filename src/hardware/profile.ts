@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { type Config, ConfigError, type ProfileDefaults } from '../config/index.ts';
 import { TwowattError } from '../core/index.ts';
 import { type Board, detectBoard } from './board.ts';
+import { type OverlayUse, useOverlay } from './profile-overlay.ts';
 import { type DeviceProfile, profileSchema } from './profile-schema.ts';
 import { listFolder } from './tree.ts';
 
@@ -39,18 +40,30 @@ export function loadProfiles(folder: string = bundledProfiles()): DeviceProfile[
     .map((name) => readProfile(join(folder, name)));
 }
 
-/** How surely a profile fits; 0 when it does not. A compatible string beats a name, a name beats a guess. */
-function fit(profile: DeviceProfile, board: Board): number {
+type Fit = { score: number; why: string };
+const NO_FIT: Fit = { score: 0, why: '' };
+
+/** How surely a profile fits; score 0 when it does not. A compatible string beats a name, a name beats a guess. */
+function fit(profile: DeviceProfile, board: Board): Fit {
   const { compatible, model, arch, generic, min_memory_bytes, max_memory_bytes } = profile.detect;
-  if (board.memoryBytes < (min_memory_bytes ?? 0)) return 0;
-  if (board.memoryBytes > (max_memory_bytes ?? Infinity)) return 0;
+  if (board.memoryBytes < (min_memory_bytes ?? 0)) return NO_FIT;
+  if (board.memoryBytes > (max_memory_bytes ?? Infinity)) return NO_FIT;
   // The device tree lists the most specific name first.
   const place = board.compatible.findIndex((name) => compatible.includes(name));
-  if (place >= 0) return 1000 - Math.min(place, 500);
   const name = board.model;
-  if (name !== null && model.some((pattern) => new RegExp(pattern).test(name))) return 100;
+  if (place >= 0) {
+    const found = name === null ? '' : `found ${name}: `;
+    return {
+      score: 1000 - Math.min(place, 500),
+      why: `${found}its device tree says compatible ${board.compatible[place]}`,
+    };
+  }
+  const pattern = name === null ? undefined : model.find((one) => new RegExp(one).test(name));
+  if (pattern !== undefined) return { score: 100, why: `found ${name}: the name fits ${pattern}` };
   // A simulated board has its own device tree on any processor, so only the guess looks at that.
-  return generic === true && arch === board.arch ? 1 : 0;
+  if (generic !== true || arch !== board.arch) return NO_FIT;
+  const unknown = name ?? board.compatible[0] ?? 'a board without a name';
+  return { score: 1, why: `found ${unknown}, which no profile names: a board of ${arch}` };
 }
 
 export type ProfileMatch = { profile: DeviceProfile; why: string };
@@ -76,23 +89,27 @@ export function matchProfile(
       },
     ]);
   }
-  let best: { profile: DeviceProfile; score: number } | undefined;
+  let best: (Fit & { profile: DeviceProfile }) | undefined;
   for (const profile of profiles) {
-    const score = fit(profile, board);
-    if (score > (best?.score ?? 0)) best = { profile, score };
+    const { score, why } = fit(profile, board);
+    if (score > (best?.score ?? 0)) best = { profile, score, why };
   }
-  if (best === undefined) return null;
-  const what = best.profile.detect.generic === true ? `a board of ${board.arch}` : board.model;
-  return { profile: best.profile, why: `found ${what ?? board.compatible[0] ?? board.arch}` };
+  return best === undefined ? null : { profile: best.profile, why: best.why };
 }
 
-/** Detects the board under the configured roots and finds its profile. */
+/** A board's profile with what was measured on it laid over. */
+export type ChosenProfile = ProfileMatch & { overlay: OverlayUse };
+
+/** Detects the board under the configured roots and finds its profile, calibration included. */
 export function chooseProfile(
   hardware: Config['hardware'],
   folder: string = bundledProfiles(),
-): { board: Board; match: ProfileMatch | null } {
+): { board: Board; match: ChosenProfile | null } {
   const board = detectBoard({ sysfsRoot: hardware.sysfs_root, procRoot: hardware.proc_root });
-  return { board, match: matchProfile(board, loadProfiles(folder), hardware.profile) };
+  const match = matchProfile(board, loadProfiles(folder), hardware.profile);
+  if (match === null) return { board, match };
+  const { profile, use } = useOverlay(match.profile, hardware.profile_overlay);
+  return { board, match: { ...match, profile, overlay: use } };
 }
 
 /** What `loadConfig` takes as `profileDefaults`. */

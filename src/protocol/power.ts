@@ -53,6 +53,8 @@ export type OperatingPoint = {
   prefillTokensPerS: number | null;
   /** Above idle, while decoding. */
   watts: number;
+  /** Above idle, while prefilling; absent where nobody has measured it. */
+  prefillWatts?: number;
   estimated: boolean;
 };
 

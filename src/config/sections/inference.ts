@@ -158,4 +158,9 @@ export const hardware = {
     '',
     'Device profile to use (empty: the one that fits the board that was found).',
   ),
+  profile_overlay: setting(
+    path(),
+    '',
+    'File of numbers measured on this board, as `twowatt profile calibrate` writes it; they replace those of the device profile (empty: `profile-overlay.json` in `node.state_folder`, where that is there).',
+  ),
 };

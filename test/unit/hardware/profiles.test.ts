@@ -246,6 +246,7 @@ describe('the choice of a profile', () => {
       proc_root: join(PI5, 'proc'),
       vcgencmd: '',
       profile: '',
+      profile_overlay: '',
     });
     expect(found).toMatchObject({
       model: 'Raspberry Pi 5 Model B Rev 1.0',

@@ -61,6 +61,7 @@ describe('a simulated board as a folder', () => {
         sysfs_root: folder,
         proc_root: procRoot,
         profile: '',
+        profile_overlay: '',
         vcgencmd: '',
       });
       expect(match?.profile.name).toBe(name);
