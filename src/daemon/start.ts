@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
+import { brokerCredentials, type Config, type LoadedConfig } from '../config/index.ts';
 import { type Clock, type Logger, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { createEngineSupervisor } from '../engine/index.ts';
 import { chooseProfile, openSensors } from '../hardware/index.ts';
@@ -136,7 +136,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         receiveMaximum: config.mqtt.receive_maximum,
         sessionExpiryS: config.mqtt.session_expiry_s,
         maxPayloadBytes: config.queue.max_payload_bytes,
-        ...credentials(config),
+        ...brokerCredentials(config.mqtt, process.env),
       },
       handlers: {
         onPrompt: async (message) => pipeline?.submit(message),
@@ -266,27 +266,6 @@ async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<
   });
   scope.defer('embedded broker', () => broker.close());
   return broker.url;
-}
-
-function credentials(config: Config) {
-  const { username, password_file: passwordFile, tls } = config.mqtt;
-  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
-  const ca = read(tls.ca_file);
-  const cert = read(tls.cert_file);
-  const key = read(tls.key_file);
-  return {
-    ...(username === '' ? {} : { username }),
-    ...(passwordFile === ''
-      ? {}
-      : {
-          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
-        }),
-    tls: {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-    },
-  };
 }
 
 /**

@@ -94,6 +94,41 @@ function whyDenied(error: unknown): string {
   return `scaling_max_freq cannot be written: ${error instanceof Error ? error.message : String(error)}`;
 }
 
+/** Why a policy's bound may not be written by this process; null when it may. Writes nothing. */
+function whyUnwritable(folder: string): string | null {
+  try {
+    accessSync(join(folder, 'scaling_max_freq'), constants.W_OK);
+    return null;
+  } catch (error) {
+    return whyDenied(error);
+  }
+}
+
+/** One clock as it stands, for people to read. */
+export type ClockBound = Pick<
+  CpufreqPolicy,
+  'name' | 'folder' | 'currentKhz' | 'minKhz' | 'maxKhz' | 'hardwareMaxKhz'
+> & {
+  steps: number;
+  /** Why this process may not bound it; null when it may. */
+  denied: string | null;
+};
+
+/** Every clock that could be bounded, and whether this process may. Nothing is written or restored. */
+export const lookAtClockBounds = (sysfsRoot: string): ClockBound[] =>
+  readCpufreq(sysfsRoot)
+    .filter((policy) => policy.maxKhz !== null)
+    .map((policy) => ({
+      name: policy.name,
+      folder: policy.folder,
+      currentKhz: policy.currentKhz,
+      minKhz: policy.minKhz,
+      maxKhz: policy.maxKhz,
+      hardwareMaxKhz: policy.hardwareMaxKhz,
+      steps: policy.availableKhz.length,
+      denied: whyUnwritable(policy.folder),
+    }));
+
 function readRecord(stateFolder: string): ClockRecord | null {
   try {
     const parsed: unknown = JSON.parse(readFileSync(recordPath(stateFolder), 'utf8'));
@@ -217,11 +252,8 @@ export function openActuators(options: ActuatorOptions): Actuators {
   }
 
   for (const { policy } of held) {
-    try {
-      accessSync(join(policy.folder, 'scaling_max_freq'), constants.W_OK);
-    } catch (error) {
-      deny(whyDenied(error));
-    }
+    const why = whyUnwritable(policy.folder);
+    if (why !== null) deny(why);
   }
 
   return {

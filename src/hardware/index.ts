@@ -7,10 +7,12 @@ export {
   type ActuatorOptions,
   type ActuatorResult,
   type Actuators,
+  type ClockBound,
+  lookAtClockBounds,
   openActuators,
 } from './actuators.ts';
 export { type BoardSensors, openSensors, type SensorFact } from './board-sensors.ts';
-export { type Board, detectBoard } from './board.ts';
+export { availableMemoryBytes, type Board, detectBoard } from './board.ts';
 export { createHostFacts } from './host-facts.ts';
 export {
   bundledProfiles,
@@ -20,5 +22,6 @@ export {
   profileDefaultsFor,
   readProfile,
 } from './profile.ts';
-export { readSocTemperature } from './temperature.ts';
+export { type ThrottleHistory, throttlingSinceBoot } from './sensors/throttling.ts';
+export { readSocTemperature, readThermalZones, type ThermalZone } from './temperature.ts';
 export type { DeviceProfile } from './profile-schema.ts';
