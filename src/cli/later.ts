@@ -9,7 +9,6 @@ export const LATER_COMMANDS = {
   bench: 'tokens/s, J/token, memory and start-up time',
   sim: 'the power governor against a simulated board',
   top: 'live terminal view of a board',
-  doctor: 'what was found, what is wrong, what to do',
   fleet: 'dashboard for many boards',
   service: 'install as a service of systemd or pm2',
 } as const;
