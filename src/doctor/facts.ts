@@ -72,6 +72,8 @@ export type ModelLook = {
   | {
       state: 'converted';
       folder: string;
+      /** True when it was made from another folder and can be made again. */
+      cached: boolean;
       manifest: ModelManifest;
       weightBytes: number;
       /** Key/value cache of one slot at the configured context, bytes. */

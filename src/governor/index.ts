@@ -11,5 +11,5 @@ export {
   type GovernorLoop,
   type GovernorLoopOptions,
 } from './loop.ts';
-export { type SavedState, unpackState } from './saved-state.ts';
+export { packState, type SavedState, unpackState } from './saved-state.ts';
 export type * from './types.ts';

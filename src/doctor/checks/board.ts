@@ -135,8 +135,8 @@ function judgeClock({ clocks }: BoardFacts): Verdict {
   if (denied !== undefined) {
     return warn(
       `${list}${bound}; ${denied.denied}`,
-      'Steps are paced instead, which costs some tokens per second; until the next boot, allow it to the user of the daemon.',
-      `sudo chown USER ${shellPath(denied.folder)}/scaling_max_freq`,
+      'Steps are paced instead, which costs some tokens per second; this lets your own user bound the clock until the next boot.',
+      `sudo chown $(id -un) ${shellPath(denied.folder)}/scaling_max_freq`,
     );
   }
   return ok(`${list}${bound}; may be set by this user`);

@@ -51,6 +51,13 @@ function judgeIntact(verify: VerifyFacts, all: Outcomes): Verdict {
   if (verify.intact === null || model?.state !== 'converted') return null;
   const { files } = model.manifest;
   if (verify.intact) return ok(`all ${files.length} files have the digests of the manifest`);
+  if (!model.cached) {
+    return fail(
+      verify.message,
+      'Copy or convert the model again; this shows when it is whole.',
+      `twowatt model verify ${shellPath(model.folder)}`,
+    );
+  }
   return fail(
     verify.message,
     'Delete the converted folder; the next start makes it anew from its source, if that is still there.',

@@ -16,8 +16,8 @@ function judgeFolder(
   if (denied !== null) {
     return fail(
       `${denied}${user === undefined ? '' : ` as ${user}`}`,
-      'Run this as the user of the daemon (with systemd: sudo), or give the folder to that user.',
-      `sudo mkdir -p ${shellPath(path)} && sudo chown USER ${shellPath(path)}`,
+      'Look as the user of the daemon (with systemd: sudo twowatt doctor), or give the folder to this one.',
+      `sudo mkdir -p ${shellPath(path)} && sudo chown $(id -un) ${shellPath(path)}`,
     );
   }
   if (exists) return ok(`${path}, writable`);
@@ -46,8 +46,8 @@ function judgeJournal({ journal, journalPath, journalFolder }: StorageFacts): Ve
   if (journalFolder.denied !== null) {
     return fail(
       `${journalFolder.denied}: nothing can be accepted`,
-      'Give the folder to the user of the daemon.',
-      `sudo chown USER ${shellPath(journalFolder.path)}`,
+      'Give the folder to the user of the daemon; this gives it to you.',
+      `sudo chown $(id -un) ${shellPath(journalFolder.path)}`,
     );
   }
   if (journal.setAside.length > 0) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { isErrno } from '../../core/index.ts';
 import { boardOf, GOVERNOR_STATE_FILE, modelOf, settingsOf } from '../../daemon/index.ts';
-import { createLaw, type Law, unpackState } from '../../governor/index.ts';
+import { createLaw, type Law, packState, unpackState } from '../../governor/index.ts';
 import { chooseProfile, type DeviceProfile } from '../../hardware/index.ts';
 import type { ResolvedModel } from '../../model/index.ts';
 import type { GovernorFacts } from '../facts.ts';
@@ -37,7 +37,7 @@ export function lawFor(options: {
     board: boardOf(profile, model),
     model,
     nowMs,
-    ...(saved === null || saved === 'damaged' ? {} : { state: { version: 1, ...saved } }),
+    ...(saved === null || saved === 'damaged' ? {} : { state: packState(saved) }),
   });
 }
 

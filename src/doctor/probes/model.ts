@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { TwowattError } from '../../core/index.ts';
 import { type LocatedModel, locateModel, ModelError, verifyModel } from '../../model/index.ts';
@@ -39,6 +40,7 @@ export async function lookAtModel({ config }: ProbeContext): Promise<ModelLook> 
     wanted,
     state: 'converted',
     folder,
+    cached: folder !== resolve(wanted),
     manifest,
     weightBytes: manifest.files.find(({ name }) => name === WEIGHTS_FILE)?.bytes ?? 0,
     cacheBytes:

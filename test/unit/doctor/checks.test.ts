@@ -267,6 +267,15 @@ const BAD: Record<string, [name: string, Change, status: string, text: RegExp][]
       'fail',
       /was changed.*rm -r/,
     ],
+    [
+      'changed, and the only copy',
+      all(
+        model((m) => void (m.cached = false)),
+        given('verify', () => ({ intact: false, message: 'model.onnx.data was changed' })),
+      ),
+      'fail',
+      /twowatt model verify/,
+    ],
   ],
   'model.cores': [
     ['for others', model((m) => void (m.manifest.target = 'avx2')), 'warn', /wants dotprod/],
