@@ -40,9 +40,16 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
       ),
     why: 'the composition root builds everything, and nothing below may know it',
   },
+  doctor: {
+    value:
+      'core protocol config hardware governor model engine queue service gateway telemetry daemon'.split(
+        ' ',
+      ),
+    why: 'doctor looks into every room as the daemon would, so only commands may know it',
+  },
   cli: {
     value:
-      'core protocol config daemon model engine queue router service gateway hardware governor'.split(
+      'core protocol config daemon doctor model engine queue router service gateway hardware governor'.split(
         ' ',
       ),
     why: 'commands are thin: they call one room or start the daemon',
@@ -76,6 +83,7 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
   },
   { pattern: /^protobufjs/, home: /^model\//, why: 'only the converter writes protobuf' },
   { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
+  { pattern: /^modern-tar$/, home: /^doctor\//, why: 'only support bundles are packed' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
   { pattern: /^systeminformation/, home: /^hardware\//, why: 'host facts come from hardware' },
   {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERROR_TABLE } from '../src/core/index.ts';
 import { METRIC_NAMES } from '../src/gateway/http/metrics.ts';
+import { CHECKS } from '../src/doctor/checks/index.ts';
 import {
   HEALTH_CODES,
   nodeTopics,
@@ -80,5 +81,16 @@ describe('docs/protocol.md agrees with the code, both ways', () => {
     ];
     const rows = [...section('MQTT topics').matchAll(/^\| `([^`]+)` \|/gm)].map((row) => row[1]);
     expect(new Set(rows)).toEqual(new Set(inCode));
+  });
+});
+
+describe('docs/operating.md agrees with the code, both ways', () => {
+  it('the checks of doctor', () => {
+    const operating = readFileSync(resolve(import.meta.dirname, '../docs/operating.md'), 'utf8');
+    const start = operating.indexOf('\n## When something is wrong: twowatt doctor\n');
+    expect(start).toBeGreaterThan(0);
+    const text = operating.slice(start, operating.indexOf('\n## ', start + 1));
+    const rows = [...text.matchAll(/^\| `([a-z]+\.[a-z]+)` \|/gm)].map((row) => row[1]);
+    expect(rows).toEqual(CHECKS.map(({ id }) => id));
   });
 });

@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Clock, newId, silentLogger, TwowattError } from '../core/index.ts';
-import { createEngineSupervisor } from '../engine/index.ts';
+import { createEngineSupervisor, untilReady } from '../engine/index.ts';
 import { resolveModel } from '../model/index.ts';
 import {
-  type EngineStatus,
   type Frame,
   parsePrompt,
   type RouteOutcome,
@@ -23,21 +22,6 @@ const ROUTE: RouteOutcome = {
   difficulty: null,
   escalated: false,
 };
-
-/** Resolves when the engine has loaded its model; throws its problem when it cannot. */
-function untilReady(engine: Engine): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stop: (() => void) | undefined;
-    const look = (status: EngineStatus) => {
-      if (status.state === 'starting' || status.state === 'restarting') return;
-      stop?.();
-      if (status.problem === null) resolve();
-      else reject(TwowattError.fromBody(status.problem));
-    };
-    stop = engine.onStatus(look);
-    look(engine.status());
-  });
-}
 
 const PHASES = { weights: 'converting the model', digests: 'checking what was written' };
 

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { type LoadedConfig, readSecretFile } from '../config/index.ts';
+import { brokerCredentials } from '../config/index.ts';
 import type { Clock } from '../core/index.ts';
 import { connectDevice, type DeviceClient, UnreachableError } from '../gateway/mqtt/index.ts';
 import { isTopicLevel } from '../protocol/index.ts';
@@ -9,22 +8,6 @@ import { loadConfigForCli } from './config.ts';
 
 /** How long after the subscription the retained state may take; a broker sends it at once, if there is one. */
 const STATE_WAIT_MS = 300;
-
-/** User name, password and certificates come from the configuration: never from the command line. */
-function credentials(values: LoadedConfig['values']['mqtt']) {
-  const { tls, username, password_file: passwordFile } = values;
-  const pem = (path: string) => (path === '' ? undefined : readFileSync(path));
-  const [ca, cert, key] = [pem(tls.ca_file), pem(tls.cert_file), pem(tls.key_file)];
-  return {
-    ...(username === '' ? {} : { username }),
-    ...(passwordFile === ''
-      ? {}
-      : {
-          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
-        }),
-    tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
-  };
-}
 
 async function unreachable<T>(work: Promise<T>): Promise<T> {
   try {
@@ -65,7 +48,8 @@ export async function openRemoteAnswerer(context: {
       url: broker,
       node,
       baseTopic: mqtt.base_topic,
-      ...credentials(mqtt),
+      // They come from the configuration: never from the command line.
+      ...brokerCredentials(mqtt, process.env),
       clock,
       connectTimeoutMs: silenceMs,
     }),

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Config } from '../config/index.ts';
 import { createSystemClock, silentLogger } from '../core/index.ts';
-import { chooseProfile, describeClocks, openSensors } from '../hardware/index.ts';
+import { chooseProfile, lookAtClockBounds, openSensors } from '../hardware/index.ts';
 import type { BoardSample, Reading } from '../protocol/index.ts';
 import { memoryText } from './profile-list.ts';
 import { overlayText } from './profile-show.ts';
@@ -31,7 +31,7 @@ async function look(hardware: Config['hardware']) {
       match,
       sample: sensors.sample(),
       sensors: sensors.describe().filter(({ kind }) => kind !== 'cpufreq'),
-      clocks: describeClocks(hardware.sysfs_root),
+      clocks: lookAtClockBounds(hardware.sysfs_root),
     };
   } finally {
     sensors.close();
@@ -62,8 +62,8 @@ function actuatorRows(clocks: Found['clocks']): string[][] {
     return [threads, ['clock', 'no cpufreq policy: paced by threads and pauses']];
   return [
     threads,
-    ...clocks.map(({ policy, availableKhz, maxKhz, denied }) => [
-      `clock ${policy}`,
+    ...clocks.map(({ name, availableKhz, maxKhz, denied }) => [
+      `clock ${name}`,
       `${availableKhz.length} steps, bound ${maxKhz ?? '?'} kHz, ${denied === null ? 'can be set' : `cannot be set: ${denied}`}`,
     ]),
   ];

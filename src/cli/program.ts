@@ -5,6 +5,7 @@ import { EXIT } from './common.ts';
 import { addConfigCommand } from './config.ts';
 import { addDataCommand } from './data.ts';
 import { addDemoCommand } from './demo.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { addLaterCommands } from './later.ts';
 import { addModelCommand } from './model.ts';
 import { addRouteCommand } from './route.ts';
@@ -44,6 +45,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addRouteCommand(program);
   addDataCommand(program);
   addSimCommand(program);
+  addDoctorCommand(program);
   addLaterCommands(program);
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({

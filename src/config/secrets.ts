@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TwowattError } from '../core/index.ts';
+import type { Config } from './schema.ts';
 
 const LARGEST_SECRET_BYTES = 65_536;
 const READABLE_BY_EVERYBODY = 0o004;
@@ -53,4 +54,46 @@ export function readSecretFile(
   } finally {
     closeSync(descriptor);
   }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export type BrokerCredentials = {
+  username?: string;
+  password?: string;
+  /** PEM, as the files hold it. */
+  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer };
+};
+
+/**
+ * User name, password and certificates for the broker, read from the files that the settings name.
+ * Throws as readSecretFile for the password, and the system's error for a certificate.
+ */
+export function brokerCredentials(mqtt: Config['mqtt'], env: Environment): BrokerCredentials {
+  const { username, password_file: passwordFile, tls } = mqtt;
+  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
+  const [ca, cert, key] = [read(tls.ca_file), read(tls.cert_file), read(tls.key_file)];
+  return {
+    ...(username === '' ? {} : { username }),
+    ...(passwordFile === ''
+      ? {}
+      : { password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env }) }),
+    tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
+  };
+}
+
+/** Every file that the settings name as holding a secret, with the setting that names it. */
+export function secretFiles(config: Config, env: Environment): { key: string; path: string }[] {
+  const { mqtt, http, cloud } = config;
+  return [
+    { key: 'mqtt.password_file', path: mqtt.password_file },
+    { key: 'mqtt.tls.key_file', path: mqtt.tls.key_file },
+    { key: 'http.token_file', path: http.token_file },
+    ...cloud.endpoints.map(({ name, api_key_file: path = '' }) => ({
+      key: `cloud.endpoints ${name}`,
+      path,
+    })),
+  ]
+    .filter(({ path }) => path !== '')
+    .map(({ key, path }) => ({ key, path: locate(path, env) }));
 }

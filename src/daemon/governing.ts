@@ -20,7 +20,8 @@ import { boardOf, modelOf } from './governor-board.ts';
 
 /** What was learnt is written down this often: a few kilobytes, so the card hardly notices. */
 const SNAPSHOT_PERIOD_MS = 300_000;
-const SNAPSHOT_FILE = 'governor.json';
+/** In the state folder. */
+export const GOVERNOR_STATE_FILE = 'governor.json';
 
 export type Governing = {
   /** The latest decision; null before the engine has a model. */
@@ -35,6 +36,7 @@ export type Governing = {
   close(): void;
 };
 
+/** The settings in the law's terms. */
 export function settingsOf(config: Config): GovernorSettings {
   const { governor } = config;
   return {
@@ -59,7 +61,7 @@ export function startGoverning(options: {
   onConditions: (conditions: Map<HealthCode, string>) => void;
 }): Governing {
   const { config, profile, sensors, clock, logger } = options;
-  const snapshotPath = join(config().node.state_folder, SNAPSHOT_FILE);
+  const snapshotPath = join(config().node.state_folder, GOVERNOR_STATE_FILE);
   const actuators = openActuators({
     sysfsRoot: config().hardware.sysfs_root,
     procRoot: config().hardware.proc_root,

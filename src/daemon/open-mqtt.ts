@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { type Config, readSecretFile } from '../config/index.ts';
+import { brokerCredentials, type Config } from '../config/index.ts';
 import type { Clock, Logger, Scope } from '../core/index.ts';
 import {
   createMqttGateway,
@@ -29,7 +28,7 @@ export async function openMqtt(parts: {
       receiveMaximum: config.mqtt.receive_maximum,
       sessionExpiryS: config.mqtt.session_expiry_s,
       maxPayloadBytes: config.queue.max_payload_bytes,
-      ...credentials(config),
+      ...brokerCredentials(config.mqtt, process.env),
     },
     handlers: parts.handlers,
     logger: logger.child({ room: 'mqtt' }),
@@ -45,25 +44,4 @@ async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<
   });
   scope.defer('embedded broker', () => broker.close());
   return broker.url;
-}
-
-function credentials(config: Config) {
-  const { username, password_file: passwordFile, tls } = config.mqtt;
-  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
-  const ca = read(tls.ca_file);
-  const cert = read(tls.cert_file);
-  const key = read(tls.key_file);
-  return {
-    ...(username === '' ? {} : { username }),
-    ...(passwordFile === ''
-      ? {}
-      : {
-          password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env: process.env }),
-        }),
-    tls: {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-    },
-  };
 }

@@ -10,3 +10,4 @@ export { createHoldableGate, type Step, type StepReport } from './gate.ts';
 export type { ModelTrouble } from './messages.ts';
 export { createEngineSupervisor, type EngineSupervisor } from './supervisor.ts';
 export type { EngineSupervisorOptions } from './supervisor-options.ts';
+export { untilReady } from './until-ready.ts';

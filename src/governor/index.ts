@@ -12,5 +12,5 @@ export {
   type GovernorLoopOptions,
 } from './loop.ts';
 export { type Candidate, neighbours, upperHull } from './points.ts';
-export { keepOnlyTheDay } from './saved-state.ts';
+export { keepOnlyTheDay, packState, type SavedState, unpackState } from './saved-state.ts';
 export type * from './types.ts';

@@ -94,6 +94,40 @@ function whyDenied(error: unknown): string {
   return `scaling_max_freq cannot be written: ${error instanceof Error ? error.message : String(error)}`;
 }
 
+/** Why a policy's bound may not be written by this process; null when it may. Writes nothing. */
+function whyUnwritable(folder: string): string | null {
+  try {
+    accessSync(join(folder, 'scaling_max_freq'), constants.W_OK);
+    return null;
+  } catch (error) {
+    return whyDenied(error);
+  }
+}
+
+/** One clock as it stands, for people to read. */
+export type ClockBound = Pick<
+  CpufreqPolicy,
+  'name' | 'folder' | 'availableKhz' | 'currentKhz' | 'minKhz' | 'maxKhz' | 'hardwareMaxKhz'
+> & {
+  /** Why this process may not bound it; null when it may. */
+  denied: string | null;
+};
+
+/** Every clock that could be bounded, and whether this process may. Nothing is written or restored. */
+export const lookAtClockBounds = (sysfsRoot: string): ClockBound[] =>
+  readCpufreq(sysfsRoot)
+    .filter((policy) => policy.maxKhz !== null)
+    .map((policy) => ({
+      name: policy.name,
+      folder: policy.folder,
+      currentKhz: policy.currentKhz,
+      minKhz: policy.minKhz,
+      maxKhz: policy.maxKhz,
+      hardwareMaxKhz: policy.hardwareMaxKhz,
+      availableKhz: policy.availableKhz,
+      denied: whyUnwritable(policy.folder),
+    }));
+
 function readRecord(stateFolder: string): ClockRecord | null {
   try {
     const parsed: unknown = JSON.parse(readFileSync(recordPath(stateFolder), 'utf8'));
@@ -149,37 +183,6 @@ export function clampToSteps(
   const steps = policy.availableKhz.filter((step) => step >= floor);
   if (steps.length === 0) return Math.max(floor, Math.round(khz));
   return steps.findLast((step) => step <= khz) ?? steps[0] ?? Math.round(khz);
-}
-
-/** One group of cores and whether this user may bound its clock; `denied` says why not. */
-export type ClockAccess = {
-  policy: string;
-  folder: string;
-  availableKhz: readonly number[];
-  maxKhz: number | null;
-  currentKhz: number | null;
-  denied: string | null;
-};
-
-function whyNotWritable(folder: string): string | null {
-  try {
-    accessSync(join(folder, 'scaling_max_freq'), constants.W_OK);
-    return null;
-  } catch (error) {
-    return whyDenied(error);
-  }
-}
-
-/** Looks at the clocks without touching any, so also while a daemon holds them. */
-export function describeClocks(sysfsRoot: string): ClockAccess[] {
-  return readCpufreq(sysfsRoot).map(({ name, folder, availableKhz, maxKhz, currentKhz }) => ({
-    policy: name,
-    folder,
-    availableKhz,
-    maxKhz,
-    currentKhz,
-    denied: whyNotWritable(folder),
-  }));
 }
 
 /** `ours`: what the last write left in the file. */
@@ -248,7 +251,7 @@ export function openActuators(options: ActuatorOptions): Actuators {
   }
 
   for (const { policy } of held) {
-    const why = whyNotWritable(policy.folder);
+    const why = whyUnwritable(policy.folder);
     if (why !== null) deny(why);
   }
 

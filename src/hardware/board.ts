@@ -57,11 +57,16 @@ function dmiModel(sysfsRoot: string): string | null {
   return model === '' ? null : model;
 }
 
-function memoryBytes(procRoot: string): number {
+function meminfoBytes(procRoot: string, name: 'MemTotal' | 'MemAvailable'): number | null {
   const read = readAttribute(join(procRoot, 'meminfo'));
-  const kilobytes = read.ok ? /^MemTotal:\s+(\d+) kB$/m.exec(read.text)?.[1] : undefined;
-  return kilobytes === undefined ? totalmem() : Number(kilobytes) * 1024;
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm');
+  const kilobytes = read.ok ? line.exec(read.text)?.[1] : undefined;
+  return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
+
+/** What programs may still take without swapping, bytes, as the kernel estimates it; null when not told. */
+export const availableMemoryBytes = (procRoot: string): number | null =>
+  meminfoBytes(procRoot, 'MemAvailable');
 
 /**
  * Reads what board this is; never throws. What the folders do not tell (a bare tree of sensors, say)
@@ -75,6 +80,6 @@ export function detectBoard(roots: BoardRoots): Board {
     compatible: deviceTreeStrings(roots, 'compatible'),
     arch: arch(),
     cores: countCpuList(present) ?? availableParallelism(),
-    memoryBytes: memoryBytes(roots.procRoot),
+    memoryBytes: meminfoBytes(roots.procRoot, 'MemTotal') ?? totalmem(),
   };
 }

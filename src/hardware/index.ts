@@ -7,12 +7,12 @@ export {
   type ActuatorOptions,
   type ActuatorResult,
   type Actuators,
-  type ClockAccess,
-  describeClocks,
+  type ClockBound,
+  lookAtClockBounds,
   openActuators,
 } from './actuators.ts';
 export { type BoardSensors, openSensors, type SensorFact } from './board-sensors.ts';
-export { type Board, detectBoard } from './board.ts';
+export { availableMemoryBytes, type Board, detectBoard } from './board.ts';
 export { createHostFacts } from './host-facts.ts';
 export {
   bundledProfiles,
@@ -24,5 +24,6 @@ export {
   readProfile,
 } from './profile.ts';
 export { checkOverlay, type OverlayUse, type ProfileOverlay } from './profile-overlay.ts';
-export { readSocTemperature } from './temperature.ts';
+export { type ThrottleHistory, throttlingSinceBoot } from './sensors/throttling.ts';
+export { readSocTemperature, readThermalZones, type ThermalZone } from './temperature.ts';
 export type { DeviceProfile } from './profile-schema.ts';

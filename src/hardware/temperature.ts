@@ -40,6 +40,13 @@ const MOST_ZONES = 64;
 /** A type is a word or two; what is longer or odd is no name that anybody could configure. */
 const ZONE_TYPE = /^[\w .-]{1,40}$/;
 
+const findZones = (folder: string): Zone[] =>
+  listFolder(folder)
+    .filter((name) => name.startsWith('thermal_zone'))
+    .slice(0, MOST_ZONES)
+    .map((name) => ({ name, type: attributeOr(join(folder, name, 'type'), '') }))
+    .filter((zone) => ZONE_TYPE.test(zone.type));
+
 /**
  * The SoC's thermal zones under `class/thermal/thermal_zone*`, found once and then only read.
  * `zoneTypes` names them (device profile); empty, or where the board has none of these, they are
@@ -51,11 +58,7 @@ export function createSocTemperature(sysfsRoot: string, zoneTypes: readonly stri
   let nothing = 'no thermal zone found';
 
   function discover(): void {
-    const zones = listFolder(folder)
-      .filter((name) => name.startsWith('thermal_zone'))
-      .slice(0, MOST_ZONES)
-      .map((name) => ({ name, type: attributeOr(join(folder, name, 'type'), '') }))
-      .filter((zone) => ZONE_TYPE.test(zone.type));
+    const zones = findZones(folder);
     const found = socZones(zones, zoneTypes);
     // A zone once chosen stays: one that is gone is a missing reading, not a board without it.
     if (found.length === 0 && chosen.length > 0) return;
@@ -79,6 +82,25 @@ export function createSocTemperature(sysfsRoot: string, zoneTypes: readonly stri
 
   discover();
   return { discover, read, zones: (): readonly string[] => chosen.map((zone) => zone.type) };
+}
+
+/** One thermal zone; `soc` tells whether the SoC's temperature goes by it. */
+export type ThermalZone = Zone & { soc: boolean; reading: Reading<'c'> };
+
+/** Every thermal zone with its reading, for people; `zoneTypes` as for createSocTemperature. Never throws. */
+export function readThermalZones(
+  sysfsRoot: string,
+  zoneTypes: readonly string[] = [],
+): ThermalZone[] {
+  const folder = join(sysfsRoot, 'class', 'thermal');
+  const zones = findZones(folder);
+  const soc = new Set(socZones(zones, zoneTypes));
+  return zones.map((zone) => ({
+    name: zone.name,
+    type: zone.type,
+    soc: soc.has(zone),
+    reading: readZone(folder, zone),
+  }));
 }
 
 /** Temperature of the SoC in °C, once: the hottest of its zones. */

@@ -107,6 +107,44 @@ function usable(folder: string): ModelManifest | undefined {
   }
 }
 
+/** Where a model lies, or would after its conversion. */
+export type LocatedModel =
+  | ({ converted: true } & ResolvedModel)
+  | {
+      converted: false;
+      /** The Hugging Face folder. */
+      source: string;
+      /** The folder that the conversion makes. */
+      folder: string;
+      target: ModelTarget;
+      covered: number;
+    };
+
+/**
+ * What `resolveModel` would use, without converting anything. Weights are not read.
+ * @throws ModelError, TwowattError `unsupported` for a hub repository
+ */
+export async function locateModel(options: ResolveOptions): Promise<LocatedModel> {
+  const source = await findFolder(options);
+  if (existsSync(join(source, MANIFEST_FILE))) {
+    return { converted: true, folder: source, manifest: loadManifest(source) };
+  }
+  const {
+    form = 'int8',
+    procRoot = '/proc',
+    target = detectTarget({ procRoot }),
+    contextTokens = DEFAULT_CONTEXT_TOKENS,
+  } = options;
+  const { maxPositions } = readConfig(source);
+  // Covering at least the default lets the setting change without a new conversion.
+  const covered = Math.min(maxPositions, Math.max(contextTokens, DEFAULT_CONTEXT_TOKENS));
+  const key = `${sourceFingerprint(source).slice(0, 16)}-${covered}-v${CONVERTER_VERSION}`;
+  const folder = join(resolve(options.cacheFolder), `${modelId(source)}-${form}-${target}-${key}`);
+  const cached = usable(folder);
+  if (cached) return { converted: true, folder, manifest: cached };
+  return { converted: false, source, folder, target, covered };
+}
+
 /**
  * The converted folder for what the user named. A folder with a manifest is used as it is. A Hugging
  * Face folder is converted once: the cache entry's name holds a fingerprint of the source, the form,
@@ -115,24 +153,10 @@ function usable(folder: string): ModelManifest | undefined {
  * @throws ModelError, TwowattError `unsupported` for a hub repository, `cancelled` after an abort
  */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
-  const source = await findFolder(options);
-  if (existsSync(join(source, MANIFEST_FILE))) {
-    return { folder: source, manifest: loadManifest(source) };
-  }
-  const {
-    form = 'int8',
-    procRoot = '/proc',
-    target = detectTarget({ procRoot }),
-    contextTokens = DEFAULT_CONTEXT_TOKENS,
-    signal,
-  } = options;
-  const { maxPositions } = readConfig(source);
-  // Covering at least the default lets the setting change without a new conversion.
-  const covered = Math.min(maxPositions, Math.max(contextTokens, DEFAULT_CONTEXT_TOKENS));
-  const key = `${sourceFingerprint(source).slice(0, 16)}-${covered}-v${CONVERTER_VERSION}`;
-  const folder = join(resolve(options.cacheFolder), `${modelId(source)}-${form}-${target}-${key}`);
-  const cached = usable(folder);
-  if (cached) return { folder, manifest: cached };
+  const located = await locateModel(options);
+  if (located.converted) return { folder: located.folder, manifest: located.manifest };
+  const { source, folder, target, covered } = located;
+  const { form = 'int8', signal } = options;
   const manifest = await exclusively(folder, signal, async () => {
     const byAnother = usable(folder);
     if (byAnother) return byAnother;

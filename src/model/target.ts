@@ -14,23 +14,39 @@ export type CpuSource = {
  * board the work may land anywhere. When in doubt, the form that is right everywhere of that family.
  */
 export function detectTarget({ procRoot, arch = process.arch }: CpuSource): ModelTarget {
-  let text = '';
-  try {
-    text = readFileSync(join(procRoot, 'cpuinfo'), 'utf8');
-  } catch {
-    // No cpuinfo: decided by the architecture below.
-  }
-  // arm64 prints "Features", x86 prints "flags".
-  const arm = [...text.matchAll(/^Features\s*:(.*)$/gm)].map((match) => words(match[1]));
+  const { arm, x86 } = coresOf(procRoot);
   if (arm.length > 0) {
     return arm.every((features) => features.has('asimddp')) ? 'dotprod' : 'nodotprod';
   }
-  const x86 = [...text.matchAll(/^flags\s*:(.*)$/gm)].map((match) => words(match[1]));
   if (x86.length > 0) {
     const vnni = (flags: Set<string>) => flags.has('avx512_vnni') || flags.has('avx_vnni');
     return x86.every(vnni) ? 'dotprod' : 'avx2';
   }
   return arch === 'x64' || arch === 'ia32' ? 'avx2' : 'nodotprod';
+}
+
+/** What 8-bit kernels are chosen by, as the kernel names it. */
+const EIGHT_BIT_FEATURES = 'asimd asimddp i8mm sve avx2 avx512_vnni avx_vnni amx_int8'.split(' ');
+
+/** The instructions for 8-bit work that every core has; null where no cpuinfo tells. */
+export function cpuFeatures({ procRoot }: Pick<CpuSource, 'procRoot'>): string[] | null {
+  const { arm, x86 } = coresOf(procRoot);
+  const cores = [...arm, ...x86];
+  if (cores.length === 0) return null;
+  return EIGHT_BIT_FEATURES.filter((name) => cores.every((features) => features.has(name)));
+}
+
+/** What each core lists; both empty where no cpuinfo tells. */
+function coresOf(procRoot: string): { arm: Set<string>[]; x86: Set<string>[] } {
+  let text = '';
+  try {
+    text = readFileSync(join(procRoot, 'cpuinfo'), 'utf8');
+  } catch {
+    // No cpuinfo: the architecture has to do.
+  }
+  const list = (line: RegExp) => [...text.matchAll(line)].map((match) => words(match[1]));
+  // arm64 prints "Features", x86 prints "flags".
+  return { arm: list(/^Features\s*:(.*)$/gm), x86: list(/^flags\s*:(.*)$/gm) };
 }
 
 function words(text = ''): Set<string> {

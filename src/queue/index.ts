@@ -10,5 +10,6 @@ export type { CorruptReport } from './database.ts';
 export { eraseJournal } from './erase.ts';
 export { JournalError, type JournalProblem } from './errors.ts';
 export { type JournalOptions, openJournal } from './journal.ts';
+export { inspectJournal, type JournalLook } from './inspect.ts';
 export type { JournalLimits } from './limits.ts';
 export type * from './types.ts';

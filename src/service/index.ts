@@ -3,6 +3,6 @@
  * engine and the way back only by their interfaces, so each can be replaced and faked.
  */
 export { type AdmissionRules } from './admission.ts';
-export { doneFrame, errorFrame, frameHead } from './answers.ts';
+export { doneFrame, errorFrame, frameHead, tokensPerSecond } from './answers.ts';
 export { createPipeline, type Pipeline, type PipelineTotals } from './pipeline.ts';
 export type { EnergyMeter, Engine, InboundPrompt, ReplyPort } from './ports.ts';

@@ -68,7 +68,10 @@ export type ConnectionOptions = {
   receiveMaximum: number;
   sessionExpiryS: number;
   maximumPacketBytes: number;
-  will: Outgoing;
+  /** Null leaves nothing behind that a broker would publish. */
+  will: Outgoing | null;
+  /** True begins a session that ends with the connection; default false. */
+  clean?: boolean;
 };
 
 export type ConnectionEvents = {
@@ -139,7 +142,7 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
   const client = new MqttClient(() => openSocket(address, options.tls), {
     protocolVersion: protocol,
     clientId: options.clientId,
-    clean: false,
+    clean: options.clean ?? false,
     keepalive: options.keepaliveS,
     timerVariant: 'native',
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -149,13 +152,17 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
     log: () => {},
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
-    will: {
-      topic: will.topic,
-      payload: Buffer.from(will.payload),
-      qos: will.qos,
-      retain: will.retain,
-      ...(protocol === 5 && will.properties ? { properties: will.properties } : {}),
-    },
+    ...(will === null
+      ? {}
+      : {
+          will: {
+            topic: will.topic,
+            payload: Buffer.from(will.payload),
+            qos: will.qos,
+            retain: will.retain,
+            ...(protocol === 5 && will.properties ? { properties: will.properties } : {}),
+          },
+        }),
     ...(protocol === 5 ? { properties } : {}),
   });
 

@@ -15,4 +15,5 @@
 export { connectDevice, type DeviceClient, UnreachableError } from './device-client.ts';
 export { startEmbeddedBroker } from './embedded-broker.ts';
 export { createMqttGateway } from './gateway.ts';
+export { type BrokerLook, type BrokerProbeOptions, probeBroker } from './probe.ts';
 export type { MqttGateway, MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';

@@ -58,7 +58,41 @@ function findPiFile(sysfsRoot: string): string | undefined {
   ].find((file) => attributeOr(file, null) !== null);
 }
 
-type Counter = { chip: HwmonChip; path: string; name: string; last: number | null };
+/** What slowed the board down at any time since it was started. */
+export type ThrottleHistory = { name: string; events: number | null }[];
+
+/**
+ * The signs that outlive their cause: the Pi firmware's bits "since boot" (without a count) and
+ * Jetson's over-current counters. Null where the board keeps none that a file tells.
+ */
+export function throttlingSinceBoot(sysfsRoot: string): ThrottleHistory | null {
+  const file = findPiFile(sysfsRoot);
+  const read = file === undefined ? undefined : readAttribute(file);
+  const bits = read?.ok === true ? parseThrottled(read.text) : null;
+  const counters = overCurrentCounters(sysfsRoot);
+  if (bits === null && counters.length === 0) return null;
+  const past = (bits ?? 0) >>> PI_SINCE_BOOT_SHIFT;
+  const signs = [[UNDER_VOLTAGE, 'under_voltage'], ...PI_NOW] as const;
+  return [
+    ...signs.filter(([bit]) => (past & bit) !== 0).map(([, name]) => ({ name, events: null })),
+    ...counters.flatMap(({ path, name }) => {
+      const count = readWhole(path, EVENTS);
+      return count.ok && count.value > 0 ? [{ name, events: count.value }] : [];
+    }),
+  ];
+}
+
+type CounterFile = { chip: HwmonChip; path: string; name: string };
+type Counter = CounterFile & { last: number | null };
+
+const overCurrentCounters = (sysfsRoot: string): CounterFile[] =>
+  findChips(sysfsRoot, ['soctherm_oc']).flatMap((chip) =>
+    [1, 2, 3].flatMap((number) => {
+      const path = join(chip.folder, `oc${number}_event_cnt`);
+      if (attributeOr(path, null) === null) return [];
+      return { chip, path, name: `over_current_${number}` };
+    }),
+  );
 
 /**
  * Throttle and under-voltage signs of the board: Pi firmware (file, else the tool at 0.5 Hz), the
@@ -122,13 +156,12 @@ export function createThrottling(options: { sysfsRoot: string; vcgencmd: Vcgencm
       }
       [voltageChip] = findChips(sysfsRoot, ['rpi_volt']);
       const before = new Map(counters.map((counter) => [counter.path, counter.last]));
-      counters = findChips(sysfsRoot, ['soctherm_oc']).flatMap((chip) =>
-        [1, 2, 3].flatMap((number) => {
-          const path = join(chip.folder, `oc${number}_event_cnt`);
-          if (attributeOr(path, null) === null) return [];
-          return { chip, path, name: `over_current_${number}`, last: before.get(path) ?? null };
-        }),
-      );
+      counters = overCurrentCounters(sysfsRoot).map((counter) => ({
+        chip: counter.chip,
+        path: counter.path,
+        name: counter.name,
+        last: before.get(counter.path) ?? null,
+      }));
     },
     /** Names and places of what was found, for people. */
     found(): { kind: string; where: string }[] {
