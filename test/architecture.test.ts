@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   router: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
-    type: ['queue'],
+    type: ['queue', 'router', 'cloud'],
     why: 'the pipeline knows the rooms below it by interface, so that each can be replaced and faked',
   },
   gateway: {
@@ -35,7 +35,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   daemon: {
     value:
-      'core protocol config hardware governor model engine queue router service gateway telemetry'.split(
+      'core protocol config hardware governor model engine queue router cloud service gateway telemetry'.split(
         ' ',
       ),
     why: 'the composition root builds everything, and nothing below may know it',

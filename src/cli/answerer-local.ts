@@ -137,7 +137,7 @@ async function answerLocally(
             ttftMs: firstMs ?? result.prefillMs,
             totalMs: passedMs(),
             energy: null,
-            currency: 'USD',
+            cost: { amount: 0, currency: 'USD' },
           }),
         );
       }

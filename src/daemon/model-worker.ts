@@ -3,9 +3,9 @@
  * minutes of one core for a big model, and its memory should be gone afterwards. Talks to
  * prepare-model.ts over the IPC channel.
  */
-import { toTwowattError } from '../core/index.ts';
+import { silentLogger, toTwowattError } from '../core/index.ts';
 import type { ModelTrouble } from '../engine/index.ts';
-import { ModelError, resolveModel } from '../model/index.ts';
+import { findGateFit, ModelError, resolveModel } from '../model/index.ts';
 import type { PrepareRequest, PrepareReply } from './prepare-model.ts';
 
 function troubleOf(error: unknown): ModelTrouble {
@@ -19,8 +19,11 @@ process.once('message', (message) => {
     const request = message as PrepareRequest;
     let reply: PrepareReply;
     try {
-      const { folder, manifest } = await resolveModel(request);
-      reply = { ok: true, folder, manifest };
+      const { source, folder, manifest } = await resolveModel(request);
+      const notes: string[] = [];
+      const noting = { ...silentLogger, warn: (_: object, note: string) => notes.push(note) };
+      const gate = findGateFit([folder, source], manifest, noting);
+      reply = { ok: true, folder, manifest, gate, notes };
     } catch (error) {
       reply = { ok: false, trouble: troubleOf(error), error: toTwowattError(error).toBody() };
     }

@@ -22,7 +22,7 @@ export async function prepareEngine(
   logger: Logger,
   signal: AbortSignal,
 ) {
-  const { folder, manifest } = await prepareModel(
+  const { folder, manifest, gate, notes } = await prepareModel(
     {
       path: config.model.path,
       cacheFolder: config.model.cache_path,
@@ -32,7 +32,8 @@ export async function prepareEngine(
     },
     signal,
   );
-  logger.info({ folder, digest: manifest.digest }, 'model found');
+  for (const note of notes) logger.warn({ folder }, note);
+  logger.info({ folder, digest: manifest.digest, gate: gate !== null }, 'model found');
   const engine = createEngineSupervisor({
     modelFolder: folder,
     facts: {
@@ -50,5 +51,5 @@ export async function prepareEngine(
     logger,
     clock,
   });
-  return { engine, manifest, folder };
+  return { engine, manifest, folder, gate };
 }

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type ErrorBody, TwowattError } from '../core/index.ts';
 import type { ModelTrouble } from '../engine/index.ts';
-import type { ModelForm, ModelManifest } from '../protocol/index.ts';
+import type { GateFit, ModelForm, ModelManifest } from '../protocol/index.ts';
 import { PrepareError } from './model-engine.ts';
 
 export type PrepareRequest = {
@@ -13,7 +13,14 @@ export type PrepareRequest = {
   contextTokens: number;
   procRoot: string;
 };
-export type PreparedModel = { folder: string; manifest: ModelManifest };
+export type PreparedModel = {
+  folder: string;
+  manifest: ModelManifest;
+  /** The confidence gate that was fitted to this build; null where there is none. */
+  gate: GateFit | null;
+  /** What the log should say of it. */
+  notes: string[];
+};
 export type PrepareReply =
   | ({ ok: true } & PreparedModel)
   | {
@@ -52,5 +59,6 @@ export async function prepareModel(
     child.send(request);
   });
   if (!reply.ok) throw new PrepareError(reply.trouble, reply.error);
-  return { folder: reply.folder, manifest: reply.manifest };
+  const { folder, manifest, gate, notes } = reply;
+  return { folder, manifest, gate, notes };
 }

@@ -1,3 +1,4 @@
+import type { Cloud } from '../cloud/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
 import { createHostFacts } from '../hardware/index.ts';
@@ -36,6 +37,18 @@ const GOVERNOR_CODES: readonly HealthCode[] = [
 
 export type Reporting = ReturnType<typeof startReporting>;
 
+/** Per million tokens: what is configured, else the cheapest endpoint's. */
+function baselinePrice({ baseline_price: set, endpoints }: Config['cloud']) {
+  if (set.price_in > 0 || set.price_out > 0)
+    return { priceIn: set.price_in, priceOut: set.price_out };
+  const prices = endpoints.map(({ price_in: priceIn = 0, price_out: priceOut = 0 }) => ({
+    priceIn,
+    priceOut,
+  }));
+  const sum = (one: { priceIn: number; priceOut: number }) => one.priceIn + one.priceOut;
+  return prices.toSorted((a, b) => sum(a) - sum(b))[0] ?? { priceIn: 0, priceOut: 0 };
+}
+
 /** Health and telemetry: gathers what the rooms know and publishes it. */
 export function startReporting(options: {
   clock: Clock;
@@ -70,7 +83,27 @@ export function startReporting(options: {
     );
   }
 
-  function lookAround(journal: Journal): void {
+  function cloudHealth(cloud: Cloud | null): void {
+    const state = cloud?.state();
+    const down = state !== undefined && !state.reachable;
+    const problems = state?.endpoints.flatMap(({ name, problem }) =>
+      problem === null ? [] : [`${name}: ${problem}`],
+    );
+    hold(
+      'cloud_unreachable',
+      down ? `prompts stay on the board (${problems?.join(', ') || 'no endpoint answers'})` : null,
+    );
+    const { budget } = state ?? {};
+    hold(
+      'cloud_budget_exhausted',
+      budget?.exhausted === true
+        ? `${budget.spent.toFixed(4)} of ${budget.limit} ${budget.currency} are spent today; prompts stay on the board`
+        : null,
+    );
+  }
+
+  function lookAround(journal: Journal, cloud: Cloud | null): void {
+    cloudHealth(cloud);
     const { depth, problem } = journal.counts();
     const most = config().queue.max_depth;
     hold('queue_full', depth >= most ? `${depth} prompts wait, at most ${most} may` : null);
@@ -108,8 +141,9 @@ export function startReporting(options: {
       gateway: MqttGateway;
       http: HttpGateway | null;
       governing: Governing;
+      cloud: Cloud | null;
     }) {
-      const { engine, journal, pipeline, governing } = rooms;
+      const { engine, journal, pipeline, governing, cloud } = rooms;
       gateway = rooms.gateway;
       http = rooms.http;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
@@ -141,10 +175,11 @@ export function startReporting(options: {
             joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
             engine: engine.status(),
             slots: 1,
-            slotsBusy: pipeline.busy(),
+            slotsBusy: pipeline.slotsBusy(),
             queue: journal.counts(),
             totals: pipeline.totals(),
             currency: config().cloud.currency,
+            baseline: baselinePrice(config().cloud),
             host: await hostFacts(),
           });
           http?.announce('telemetry', last);
@@ -156,14 +191,14 @@ export function startReporting(options: {
         engineHealth(engine.status(), engine.trouble());
         publisher.poke();
       };
-      const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal));
+      const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal, cloud));
       closers.push(
         engine.onStatus(noteEngine),
         () => publisher.close(),
         () => look.cancel(),
       );
       noteEngine();
-      lookAround(journal);
+      lookAround(journal, cloud);
       rooms.gateway.publishHealth(health.list());
     },
     close() {

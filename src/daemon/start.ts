@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/index.ts';
 import { type Clock, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { chooseProfile, openSensors } from '../hardware/index.ts';
-import type { ModelFacts } from '../protocol/index.ts';
+import type { GateFit, ModelFacts } from '../protocol/index.ts';
 import { openJournal } from '../queue/index.ts';
 import { createPipeline, type Pipeline } from '../service/index.ts';
 import { buildInfo } from './info.ts';
@@ -12,8 +12,11 @@ import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
 import { openHttp } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
+import { openCloud } from './cloud-client.ts';
+import { createDecisions } from './decisions.ts';
 import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
+import { createRouting } from './routing.ts';
 import { startReporting } from './reporting.ts';
 import { answerVerb } from './verbs.ts';
 
@@ -114,6 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('governor', () => governing.close());
 
+    let gateFit: GateFit | null = null;
     const abort = new AbortController();
     const engine = createModelEngine({
       clock,
@@ -121,6 +125,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       prepare: async () => {
         const started = await prepareEngine(loaded.values, clock, logger, abort.signal);
         governing.govern(started.engine, started.manifest, started.folder);
+        gateFit = started.gate;
         started.engine.start();
         return started.engine;
       },
@@ -173,6 +178,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('http', async () => http?.close(GATEWAY_CLOSE_MS));
 
+    const cloud = await openCloud(config, clock, logger);
+    scope.defer('cloud', async () => cloud?.close());
+    const decisions = createDecisions(clock);
     const running = createPipeline({
       node,
       // Read at each prompt: privacy may be tightened over MQTT while we run.
@@ -180,10 +188,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         node,
         baseTopic: config.mqtt.base_topic,
         maxPayloadBytes: config.queue.max_payload_bytes,
+        hasCloud: cloud !== null,
         privacyDefault: loaded.values.router.privacy_default,
         privacyTopics: loaded.values.router.privacy_topics,
       }),
       slots: 1,
+      routing: createRouting({
+        config: () => loaded.values,
+        cloud,
+        gateFit: () => gateFit,
+        edgeModel: () => engine.status().model?.id ?? null,
+        clock,
+        logger: logger.child({ room: 'router' }),
+      }),
       currency: config.cloud.currency,
       systemPrompt: config.model.system_prompt,
       logPrompts: () => loaded.values.log.prompts,
@@ -196,7 +213,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         ...governing.meter,
         pausedBy: () => governing.decision()?.pausedBy ?? null,
       },
-      onAnswer: (frame) => http?.announce('answer', frame),
+      onAnswer(frame) {
+        decisions.add(frame);
+        http?.announce('answer', frame);
+      },
     });
     pipeline = running;
     scope.defer('pipeline', () => running.stop(DRAIN_MS));
@@ -211,12 +231,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         }),
       );
     scope.defer('status', engine.onStatus(publishInfo));
-    reporting.attach({ engine, journal, pipeline: running, gateway, http, governing });
+    reporting.attach({ engine, journal, pipeline: running, gateway, http, governing, cloud });
     scope.defer('reporting', () => reporting.close());
     const verbContext = () => ({
       version: packageVersion(),
       config: () => loaded,
       pipeline: running,
+      decisions,
       listModels: async () => {
         const { listModels } = await import('../model/index.ts');
         const models = await listModels({ cacheFolder: config.model.cache_path });

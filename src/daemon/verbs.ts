@@ -8,11 +8,13 @@ import {
 } from '../config/index.ts';
 import type { ModelFacts, Verb } from '../protocol/index.ts';
 import type { Pipeline } from '../service/index.ts';
+import type { Decisions } from './decisions.ts';
 
 export type VerbContext = {
   version: string;
   config: () => LoadedConfig;
   pipeline: Pipeline;
+  decisions: Decisions;
   listModels: () => Promise<{ active: ModelFacts | null; models: object[] }>;
   setDraining: (draining: boolean) => void;
   /** Asks the process to stop so that its service manager starts it again. */
@@ -47,10 +49,11 @@ export async function answerVerb(
       return { state: 'restarting' };
     case 'model.list':
       return context.listModels();
+    case 'decisions':
+      return { decisions: context.decisions.list(args) };
     case 'model.pull':
     case 'model.activate':
     case 'model.rollback':
-    case 'decisions':
       throw new TwowattError('unsupported', `${verb} is not served by this version`);
   }
 }

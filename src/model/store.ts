@@ -34,7 +34,12 @@ export type ResolveOptions = {
   disk?: ConversionDisk;
 };
 
-export type ResolvedModel = { folder: string; manifest: ModelManifest };
+export type ResolvedModel = {
+  /** The folder that the user named: a Hugging Face folder, or `folder` itself. */
+  source: string;
+  folder: string;
+  manifest: ModelManifest;
+};
 
 /** One line of `model list`. What is not known before conversion is null. */
 export type ModelListing = {
@@ -127,7 +132,7 @@ export type LocatedModel =
 export async function locateModel(options: ResolveOptions): Promise<LocatedModel> {
   const source = await findFolder(options);
   if (existsSync(join(source, MANIFEST_FILE))) {
-    return { converted: true, folder: source, manifest: loadManifest(source) };
+    return { converted: true, source, folder: source, manifest: loadManifest(source) };
   }
   const {
     form = 'int8',
@@ -141,7 +146,7 @@ export async function locateModel(options: ResolveOptions): Promise<LocatedModel
   const key = `${sourceFingerprint(source).slice(0, 16)}-${covered}-v${CONVERTER_VERSION}`;
   const folder = join(resolve(options.cacheFolder), `${modelId(source)}-${form}-${target}-${key}`);
   const cached = usable(folder);
-  if (cached) return { converted: true, folder, manifest: cached };
+  if (cached) return { converted: true, source, folder, manifest: cached };
   return { converted: false, source, folder, target, covered };
 }
 
@@ -154,7 +159,10 @@ export async function locateModel(options: ResolveOptions): Promise<LocatedModel
  */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
   const located = await locateModel(options);
-  if (located.converted) return { folder: located.folder, manifest: located.manifest };
+  if (located.converted) {
+    const { source, folder, manifest } = located;
+    return { source, folder, manifest };
+  }
   const { source, folder, target, covered } = located;
   const { form = 'int8', signal } = options;
   const manifest = await exclusively(folder, signal, async () => {
@@ -170,7 +178,7 @@ export async function resolveModel(options: ResolveOptions): Promise<ResolvedMod
       ...(options.disk && { disk: options.disk }),
     });
   });
-  return { folder, manifest };
+  return { source, folder, manifest };
 }
 
 function sizes(folder: string, names: string[]): number {

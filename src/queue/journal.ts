@@ -7,7 +7,7 @@ import { toJournalError } from './errors.ts';
 import { Ledger } from './ledger.ts';
 import { type JournalLimits, sentShareBytes, sessionShareBytes } from './limits.ts';
 import { STATE } from './schema.ts';
-import { appendTurns, pruneSessions, readTurns } from './sessions.ts';
+import { appendTurns, pruneSessions, readFacts, readTurns } from './sessions.ts';
 import {
   type PromptRow,
   type PromptRowWithText,
@@ -15,7 +15,7 @@ import {
   toStoredPrompt,
 } from './statements.ts';
 import { addWaiting, depthOf, emptyTotals } from './totals.ts';
-import type { Journal, NewPrompt, StoredPrompt } from './types.ts';
+import type { Journal, NewPrompt, SessionFacts, StoredPrompt } from './types.ts';
 
 export type JournalOptions = {
   path: string;
@@ -87,12 +87,16 @@ class SqliteJournal implements Journal {
     return this.#ledger.guard(() => admit(this.#ledger, this.#limits, prompt));
   }
 
-  claim(): StoredPrompt | undefined {
+  claim(wanted?: number): StoredPrompt | undefined {
     const ledger = this.#ledger;
     return ledger.guard(() => {
-      const next = ledger.statements.nextReady.get() as { seq: number } | undefined;
+      const next =
+        wanted === undefined
+          ? (ledger.statements.nextReady.get() as { seq: number } | undefined)
+          : (ledger.statements.promptBySeq.get(wanted) as PromptRow | undefined);
       if (next === undefined) return undefined;
       const row = ledger.row(next.seq);
+      if (row.state !== STATE.ready) return undefined;
       const attempts = row.attempts + 1;
       // The count must outlast a crash that the prompt causes. A first run that this process accepted
       // need not wait for the card: should it take the power away, the count is lost once, and the
@@ -110,6 +114,14 @@ class SqliteJournal implements Journal {
     });
   }
 
+  ready(limit: number): StoredPrompt[] {
+    const ledger = this.#ledger;
+    return ledger.guard(() => {
+      const rows = ledger.statements.ready.all(limit) as PromptRowWithText[];
+      return rows.map((row) => this.#prompt(row));
+    });
+  }
+
   release(seq: number, { uncounted = false } = {}): void {
     const ledger = this.#ledger;
     ledger.guard(() => {
@@ -123,7 +135,7 @@ class SqliteJournal implements Journal {
     });
   }
 
-  complete(...[seq, payload, turns]: Parameters<Journal['complete']>) {
+  complete(...[seq, payload, turns, facts]: Parameters<Journal['complete']>) {
     const ledger = this.#ledger;
     return ledger.guard(() => {
       const row = ledger.row(seq);
@@ -136,7 +148,7 @@ class SqliteJournal implements Journal {
         ledger.totals.activeBytes -= row.bytes;
         ledger.totals.unsent += 1;
         ledger.totals.unsentBytes += bytes;
-        if (row.session !== null) this.#advanceSession(row.session, turns ?? [], now);
+        if (row.session !== null) this.#advanceSession(row.session, turns ?? [], facts, now);
       });
       return toStoredAnswer({ ...row, text: payload });
     });
@@ -192,6 +204,10 @@ class SqliteJournal implements Journal {
 
   sessionTurns(session: string) {
     return this.#ledger.guard(() => readTurns(this.#ledger.statements, session));
+  }
+
+  sessionFacts(session: string) {
+    return this.#ledger.guard(() => readFacts(this.#ledger.statements, session));
   }
 
   counts() {
@@ -272,12 +288,19 @@ class SqliteJournal implements Journal {
   #advanceSession(
     session: string,
     turns: NonNullable<Parameters<Journal['complete']>[2]>,
+    facts: SessionFacts | undefined,
     now: number,
   ): void {
     const { statements, totals } = this.#ledger;
     if (turns.length > 0) {
       const shareBytes = sessionShareBytes(this.#limits);
-      appendTurns(statements, totals, { name: session, turns, now, shareBytes });
+      appendTurns(statements, totals, {
+        name: session,
+        turns,
+        facts: facts ?? { local: false, target: null },
+        now,
+        shareBytes,
+      });
     }
     const head = statements.sessionHead.get(session) as PromptRow | undefined;
     if (head?.state === STATE.blocked) {

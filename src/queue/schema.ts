@@ -77,4 +77,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Which gateway takes the answer. What is there already came over MQTT.
   `ALTER TABLE prompt ADD COLUMN kind TEXT NOT NULL DEFAULT 'mqtt';`,
+  // Whether a session must stay on the board, and where its last turn was answered.
+  `ALTER TABLE session ADD COLUMN local INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE session ADD COLUMN target TEXT;`,
 ];

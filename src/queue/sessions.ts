@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../protocol/index.ts';
 import type { Statements } from './statements.ts';
+import type { SessionFacts } from './types.ts';
 import { ROW_OVERHEAD_BYTES, type Totals } from './totals.ts';
 
 /** Far beyond what any context holds; keeps one endless conversation from filling the share. */
@@ -22,6 +23,13 @@ export function readTurns(statements: Statements, name: string): ChatMessage[] {
   return rows.map(({ role, content }) => ({ role, content }));
 }
 
+export function readFacts(statements: Statements, name: string): SessionFacts {
+  const row = statements.sessionByName.get(name) as
+    | { local: number; target: SessionFacts['target'] }
+    | undefined;
+  return { local: row?.local === 1, target: row?.target ?? null };
+}
+
 /**
  * Which of the turns go so that the rest is within bounds. The oldest go first and up to a user turn,
  * so that no answer stands without its question; a leading system turn stays.
@@ -42,9 +50,15 @@ export function turnsToDrop(turns: readonly TurnRow[], maxBytes: number): TurnRo
 export function appendTurns(
   statements: Statements,
   totals: Totals,
-  options: { name: string; turns: ChatMessage[]; now: number; shareBytes: number },
+  options: {
+    name: string;
+    turns: ChatMessage[];
+    facts: SessionFacts;
+    now: number;
+    shareBytes: number;
+  },
 ): void {
-  const { name, turns, now, shareBytes } = options;
+  const { name, turns, facts, now, shareBytes } = options;
   const found = statements.sessionByName.get(name);
   const session = (found ?? statements.insertSession.get(name, now)) as {
     key: number;
@@ -65,7 +79,7 @@ export function appendTurns(
     (sum, turn) => sum + turnBytes(turn),
     ROW_OVERHEAD_BYTES + Buffer.byteLength(name),
   );
-  statements.touchSession.run(now, bytes, session.key);
+  statements.touchSession.run(now, bytes, facts.local ? 1 : 0, facts.target, session.key);
   totals.sessionBytes += bytes - session.bytes;
   if (totals.sessionBytes > shareBytes) {
     evict(statements, totals, shareBytes * ROOM_AFTER_EVICTION, session.key);

@@ -31,6 +31,7 @@ export const SQL = {
   activeById: `SELECT ${WITH_TEXT} WHERE id = ? AND state < 3 ORDER BY seq`,
 
   nextReady: 'SELECT seq FROM prompt WHERE state = 0 ORDER BY priority DESC, seq LIMIT 1',
+  ready: `SELECT ${WITH_TEXT} WHERE state = 0 ORDER BY priority DESC, seq LIMIT ?`,
   oldestReady:
     'SELECT accepted_at FROM prompt WHERE state = 0 AND priority = ? ORDER BY seq LIMIT 1',
   setState: 'UPDATE prompt SET state = ?, attempts = ? WHERE seq = ?',
@@ -55,9 +56,10 @@ export const SQL = {
     ORDER BY answered_at LIMIT ?`,
   deletePrompt: 'DELETE FROM prompt WHERE seq = ?',
 
-  sessionByName: 'SELECT key, bytes FROM session WHERE name = ?',
+  sessionByName: 'SELECT key, bytes, local, target FROM session WHERE name = ?',
   insertSession: 'INSERT INTO session (name, used_at, bytes) VALUES (?, ?, 0) RETURNING key, bytes',
-  touchSession: 'UPDATE session SET used_at = ?, bytes = ? WHERE key = ?',
+  touchSession: `UPDATE session SET used_at = ?, bytes = ?, local = max(local, ?),
+    target = coalesce(?, target) WHERE key = ?`,
   turns: 'SELECT n, role, content FROM turn WHERE session_key = ? ORDER BY n',
   insertTurn: 'INSERT INTO turn (session_key, n, role, content) VALUES (?, ?, ?, ?)',
   deleteTurn: 'DELETE FROM turn WHERE session_key = ? AND n = ?',

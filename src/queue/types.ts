@@ -49,6 +49,14 @@ export type StoredPrompt = NewPrompt & {
   exhausted: boolean;
 };
 
+/** What a session's next prompt is routed by. */
+export type SessionFacts = {
+  /** A turn had to stay on the board; later turns carry it as history. Never taken back. */
+  local: boolean;
+  /** Where the last turn was answered; null before the first. */
+  target: 'edge' | 'cloud' | null;
+};
+
 /** An answer as it was stored; sending it again sends these very bytes. */
 export type StoredAnswer = {
   seq: number;
@@ -103,18 +111,22 @@ export interface Journal {
    * whose session has an older one unanswered. Undefined when there is none.
    */
   claim(): StoredPrompt | undefined;
+  /** Takes this very prompt out of its turn; undefined when it cannot run (any more, or yet). */
+  claim(seq: number): StoredPrompt | undefined;
+  /** Prompts that could be claimed, in the order in which `claim` would take them. */
+  ready(limit: number): StoredPrompt[];
   /**
    * Puts a claimed prompt back, to run again at its old place. With `uncounted` the attempt is taken
    * back: for an orderly stop, which is not the prompt's fault. No effect on one that is not running.
    */
   release(seq: number, options?: { uncounted?: boolean }): void;
   /**
-   * Stores the terminal payload and, for a session, the new turns, in one transaction. The first
+   * Stores the terminal payload and, for a session, the new turns and facts, in one transaction. The first
    * answer wins: returns the answer that is stored, whichever it is. Any active prompt can be
    * completed, running or not. On a JournalError `disk_full`, `read_only` or `io` keep the payload
    * and call again; an `unknown_prompt` was erased or pruned.
    */
-  complete(seq: number, payload: string, turns?: ChatMessage[]): StoredAnswer;
+  complete(seq: number, payload: string, turns?: ChatMessage[], facts?: SessionFacts): StoredAnswer;
   /**
    * The broker has acknowledged the answer. Held in memory until the next write, `prune` or `close`
    * takes it to the disk: a power cut before that sends an identical copy again, which is allowed,
@@ -131,6 +143,7 @@ export interface Journal {
   findActive(id: string): { prompt: StoredPrompt; state: 'waiting' | 'running' }[];
   /** The turns that a session holds so far. */
   sessionTurns(session: string): ChatMessage[];
+  sessionFacts(session: string): SessionFacts;
   counts(): JournalCounts;
   /** How many waiting and running prompts a new one of this priority would stand behind. */
   aheadOf(priority: number): number;

@@ -14,18 +14,27 @@ import {
 import type { NewPrompt, ReplyAddress } from '../queue/types.ts';
 import type { InboundPrompt } from './ports.ts';
 
+/** How long a prompt that only the cloud may answer waits for it, unless it says otherwise. */
+const CLOUD_DEADLINE_MS = 300_000;
+
 export type AdmissionRules = {
   node: string;
   baseTopic: string;
   maxPayloadBytes: number;
+  /** Some cloud endpoint is configured. */
+  hasCloud: boolean;
   privacyDefault: Privacy;
   /** Topic filters (MQTT wildcards allowed) and the label that prompts on them get at least. */
   privacyTopics: readonly { topic: string; privacy: Privacy }[];
 };
 
+export type PrivacySource = 'message' | 'session' | 'topic' | 'config';
+
 /** What the journal keeps as a prompt's body: everything that running it needs. */
 export type PromptBody = Pick<Prompt, 'generate' | 'stream' | 'route' | 'model'> & {
   privacy: Privacy;
+  /** Who asked for the strictest label. */
+  privacyFrom: PrivacySource;
   /** Nodes that handed the prompt on before this one (header `twowatt-hops`). */
   hops: number;
   /** Whether a router may still escalate after the first delta; HTTP streams cannot take text back. */
@@ -82,25 +91,29 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
       });
     }
     const prompt = 'json' in raw ? parsePrompt(raw.json) : promptFromText(raw.text);
-    const privacy = strictestPrivacy(
-      prompt.privacy,
-      rules.privacyDefault,
+    const labels: { source: PrivacySource; label: Privacy | undefined }[] = [
+      { source: 'message', label: prompt.privacy },
       ...rules.privacyTopics
         .filter((rule) => topicMatches(rule.topic, inbound.topic))
-        .map((rule) => toPrivacy(rule.privacy)),
-    );
+        .map((rule) => ({ source: 'topic' as const, label: toPrivacy(rule.privacy) })),
+      { source: 'config', label: rules.privacyDefault },
+    ];
+    const privacy = strictestPrivacy(...labels.map(({ label }) => label));
     if (prompt.route === 'cloud') {
-      throw privacy === 'local'
-        ? new TwowattError(
-            'privacy_blocked',
-            'the prompt is local, so route cloud cannot serve it',
-            {
-              param: 'privacy',
-            },
-          )
-        : new TwowattError('unsupported', 'route: this version has no cloud endpoint', {
-            param: 'route',
-          });
+      if (privacy === 'local') {
+        throw new TwowattError(
+          'privacy_blocked',
+          'the prompt is local, so route cloud cannot serve it',
+          { param: 'privacy' },
+        );
+      }
+      if (!rules.hasCloud) {
+        throw new TwowattError(
+          'cloud_unavailable',
+          'route: no cloud endpoint is configured (cloud.endpoints)',
+          { param: 'route' },
+        );
+      }
     }
     const finalId = id ?? newId();
     const body: PromptBody = {
@@ -109,6 +122,7 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
       route: prompt.route,
       model: prompt.model,
       privacy,
+      privacyFrom: labels.find(({ label }) => label === privacy)?.source ?? 'config',
       hops: inbound.hops ?? 0,
       escalatesMidStream: inbound.escalatesMidStream ?? true,
     };
@@ -123,7 +137,9 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
         body: JSON.stringify(body),
         session: prompt.session ?? null,
         priority: prompt.priority,
-        deadlineMs: smaller(prompt.deadlineMs, inbound.expiryMs),
+        deadlineMs:
+          smaller(prompt.deadlineMs, inbound.expiryMs) ??
+          (prompt.route === 'cloud' ? CLOUD_DEADLINE_MS : null),
         delivery:
           inbound.packetId === undefined
             ? null

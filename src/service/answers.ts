@@ -1,3 +1,4 @@
+import type { CloudResult, Money } from '../cloud/index.ts';
 import type { ErrorBody } from '../core/index.ts';
 import { TwowattError } from '../core/index.ts';
 import {
@@ -5,8 +6,6 @@ import {
   type Frame,
   type GenerationResult,
   plainTextReply,
-  type Privacy,
-  type PromptRoute,
   type RouteOutcome,
   type TerminalFrame,
 } from '../protocol/index.ts';
@@ -26,11 +25,20 @@ export function errorFrame(head: FrameHead, error: ErrorBody | TwowattError): Te
   };
 }
 
-/** This version answers everything on the board: nothing to escalate to exists yet. */
-export function edgeRoute(route: PromptRoute, privacy: Privacy): RouteOutcome {
-  const reason =
-    route === 'edge' ? 'explicit' : privacy === 'local' ? 'privacy_local' : 'cloud_unavailable';
-  return { target: 'edge', endpoint: null, reasons: [reason], difficulty: null, escalated: false };
+/** An answer of the cloud in the terms of the engine's. */
+export function cloudResult(result: CloudResult): GenerationResult {
+  const { firstTokenMs, totalMs } = result.timing;
+  return {
+    text: result.text,
+    finishReason: result.finishReason,
+    promptTokens: result.usage.promptTokens,
+    completionTokens: result.usage.completionTokens,
+    cachedTokens: result.usage.cachedTokens,
+    prefillMs: firstTokenMs ?? totalMs,
+    decodeMs: totalMs - (firstTokenMs ?? totalMs),
+    confidence: result.confidence,
+    logprobs: result.logprobs,
+  };
 }
 
 export function doneFrame(
@@ -42,7 +50,7 @@ export function doneFrame(
     queuedMs: number;
     ttftMs: number;
     totalMs: number;
-    currency: string;
+    cost: Money;
     energy: { joules: number; measured: boolean } | null;
   },
 ): TerminalFrame {
@@ -67,7 +75,7 @@ export function doneFrame(
       tokens_per_s: round(tokensPerSecond(result)),
     },
     energy: energyOf(facts.energy, result.completionTokens),
-    cost: { amount: 0, currency: facts.currency },
+    cost: { ...facts.cost, amount: withoutDust(facts.cost.amount) },
     ...(result.logprobs === null ? {} : { logprobs: { content: result.logprobs } }),
   };
 }
@@ -88,6 +96,9 @@ export function tokensPerSecond(result: GenerationResult): number {
   if (completionTokens > 1 && decodeMs > 0) return ((completionTokens - 1) / decodeMs) * 1000;
   return prefillMs > 0 ? (completionTokens / prefillMs) * 1000 : 0;
 }
+
+/** A token costs a ten-millionth of a dollar, so no decimals are cut off, only the dust of additions. */
+const withoutDust = (value: number) => Number(value.toPrecision(12));
 
 const round4 = (value: number) => Math.round(value * 10_000) / 10_000;
 

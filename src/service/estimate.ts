@@ -6,6 +6,8 @@ export type Estimate = {
   observe(sample: { firstTokenMs: number; runMs: number }): void;
   /** Until a new prompt's answer would begin, behind `ahead` others. */
   firstTokenMs(ahead: number): number | null;
+  /** Until it would be whole. */
+  wholeMs(ahead: number): number | null;
 };
 
 export function createEstimate(): Estimate {
@@ -20,5 +22,6 @@ export function createEstimate(): Estimate {
     },
     firstTokenMs: (ahead) =>
       run === null || firstToken === null ? null : ahead * run + firstToken,
+    wholeMs: (ahead) => (run === null ? null : (ahead + 1) * run),
   };
 }

@@ -4,5 +4,14 @@
  */
 export { type AdmissionRules } from './admission.ts';
 export { doneFrame, errorFrame, frameHead, tokensPerSecond } from './answers.ts';
-export { createPipeline, type Pipeline, type PipelineTotals } from './pipeline.ts';
-export type { EnergyMeter, Engine, InboundPrompt, ReplyPort } from './ports.ts';
+export { createPipeline, type Pipeline } from './pipeline.ts';
+export type {
+  EnergyMeter,
+  Engine,
+  InboundPrompt,
+  ReplyPort,
+  RoutedPrompt,
+  Routing,
+  RoutingRecord,
+} from './ports.ts';
+export { emptyTotals, type PipelineTotals } from './totals.ts';

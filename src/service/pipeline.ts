@@ -7,14 +7,30 @@ import {
   toTwowattError,
 } from '../core/index.ts';
 import type { ChatMessage, TerminalFrame } from '../protocol/index.ts';
-import type { Journal, ReplyAddress, StoredAnswer, StoredPrompt } from '../queue/types.ts';
+import type {
+  Journal,
+  ReplyAddress,
+  SessionFacts,
+  StoredAnswer,
+  StoredPrompt,
+} from '../queue/types.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { encodeFrame, errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
 import { createOutbox } from './outbox.ts';
-import type { EnergyMeter, Engine, InboundPrompt, ReplyPort } from './ports.ts';
-import { expiredError, type RunContext, runPrompt, type StopReason } from './run-prompt.ts';
+import { EdgeSlots } from './edge-slots.ts';
+import type { EnergyMeter, Engine, InboundPrompt, ReplyPort, Routing } from './ports.ts';
+import {
+  type Begin,
+  expiredError,
+  insistedError,
+  type RunContext,
+  runPrompt,
+  type StopReason,
+} from './run-prompt.ts';
+import { addToTotals, emptyTotals, type PipelineTotals } from './totals.ts';
+import { routedPrompt } from './turn.ts';
 
 /** What a refused client should wait before it tries again, when nothing better is known. */
 const DEFAULT_RETRY_MS = 5_000;
@@ -22,6 +38,10 @@ const DEFAULT_RETRY_MS = 5_000;
 const PRUNE_PERIOD_MS = 60_000;
 /** First and longest wait before an answer that could not be stored (disk full) is tried again. */
 const STORE_RETRY_MS = { first: 500, longest: 30_000 };
+/** How often waiting prompts are looked through for those that had better go to the cloud. */
+const DIVERT_PERIOD_MS = 2_000;
+/** Waiting prompts that are looked at then. */
+const DIVERT_AT_MOST = 32;
 /** How long a stop waits for the broker to acknowledge the last answers. */
 const LAST_SEND_MS = 2_000;
 
@@ -31,6 +51,7 @@ export type PipelineOptions = {
   rules: () => AdmissionRules;
   /** Prompts that the engine runs at once. */
   slots: number;
+  routing: Routing;
   currency: string;
   systemPrompt: string;
   /** Whether the log may hold what was asked and answered; off unless the operator wants it. */
@@ -43,15 +64,6 @@ export type PipelineOptions = {
   meter: EnergyMeter;
   /** Told of every answer once it is stored, whichever way it goes. */
   onAnswer?: (frame: TerminalFrame) => void;
-};
-
-export type PipelineTotals = {
-  accepted: number;
-  completed: number;
-  rejected: number;
-  /** Tokens of the answers whose energy was counted, and that energy. */
-  energyTokens: number;
-  energyJoules: number;
 };
 
 /**
@@ -79,8 +91,10 @@ export type Pipeline = {
    */
   stop(deadlineMs: number): Promise<void>;
   totals(): PipelineTotals;
-  /** Prompts being run now. */
+  /** Prompts being run now, on the board or in the cloud. */
   busy(): number;
+  /** Places of the board that are taken. */
+  slotsBusy(): number;
   /** Grows with every prompt that moves: for the watchdog. */
   progress(): number;
 };
@@ -92,14 +106,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const outbox = createOutbox({ journal, port, logger });
   const estimate = createEstimate();
   const running = new Map<number, Running>();
-  const totals: PipelineTotals = {
-    accepted: 0,
-    completed: 0,
-    rejected: 0,
-    energyTokens: 0,
-    energyJoules: 0,
-  };
-  const context: RunContext = options;
+  const totals = emptyTotals();
+  const slots = new EdgeSlots(options.slots, pump);
+  const { routing } = options;
+  const context: RunContext = { ...options, slots, edge: () => edgeState(0) };
   let progress = 0;
   let draining = false;
   let stopped = false;
@@ -110,6 +120,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const ending = new Set<number>();
 
   const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, () => journal.prune());
+  const divertTimer =
+    routing.cloud === null ? undefined : clock.setRepeating(DIVERT_PERIOD_MS, pump);
   const availability = watchAvailability({ engine, clock, onChange: pump });
   // What an earlier life accepted runs as soon as the engine does.
   queueMicrotask(pump);
@@ -186,8 +198,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       });
     }
     const status = engine.status();
-    if (availability.givenUp()) throw availability.error();
-    if (model !== undefined && status.model !== null && model !== status.model.id) {
+    const elsewhere = model !== undefined && routing.inCloud(model);
+    if (availability.givenUp() && routing.cloud === null) throw availability.error();
+    if (model !== undefined && status.model !== null && model !== status.model.id && !elsewhere) {
       throw new TwowattError(
         'model_unavailable',
         `model: this node serves "${status.model.id}", not "${model}"`,
@@ -198,7 +211,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const eta = estimate.firstTokenMs(journal.aheadOf(priority));
       if (deadlineMs <= 0)
         throw new TwowattError('expired', 'the prompt expired before it arrived');
-      if (eta !== null && eta > deadlineMs) {
+      if (eta !== null && eta > deadlineMs && routing.cloud === null) {
         throw new TwowattError(
           'deadline_unmeetable',
           `deadline_ms: the answer would begin in about ${Math.round(eta)} ms, the deadline is ${deadlineMs} ms`,
@@ -215,10 +228,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     pumping = true;
     try {
       expireWaiting();
-      const { state } = engine.status();
+      divert();
       if (availability.givenUp()) answerAllUnavailable();
-      if (state !== 'ready' && state !== 'busy') return;
-      while (running.size < options.slots) {
+      while (edgeRuns() && slots.free) {
         const stored = journal.claim();
         if (stored === undefined) break;
         start(stored);
@@ -233,7 +245,48 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  function start(stored: StoredPrompt): void {
+  function edgeRuns(): boolean {
+    const { state } = engine.status();
+    return state === 'ready' || state === 'busy';
+  }
+
+  /** The board as a prompt behind `ahead` others finds it. */
+  function edgeState(ahead: number): ReturnType<RunContext['edge']> {
+    const waitMs = estimate.wholeMs(ahead + slots.taken - 1) ?? 0;
+    return {
+      available: edgeRuns(),
+      promptTokensMost: engine.status().model?.contextTokens ?? Infinity,
+      waitS: Math.max(0, waitMs) / 1000,
+      answerMs: estimate.wholeMs(ahead + slots.taken),
+      pausedBy: options.meter.pausedBy(),
+    };
+  }
+
+  /** Starts those of the waiting prompts whose way leads to the cloud: they need no place here. */
+  function divert(): void {
+    if (routing.cloud === null) return;
+    let ahead = 0;
+    for (const waiting of journal.ready(DIVERT_AT_MOST)) {
+      if (ending.has(waiting.seq)) continue;
+      if (wayOf(waiting, ahead)?.target !== 'cloud') {
+        ahead += 1;
+        continue;
+      }
+      const stored = journal.claim(waiting.seq);
+      if (stored !== undefined) start(stored, ahead);
+    }
+  }
+
+  /** Undefined for a prompt that may go neither way; it ends when its turn comes. */
+  function wayOf(stored: StoredPrompt, ahead: number) {
+    try {
+      return routing.decide(routedPrompt(stored, journal), edgeState(ahead));
+    } catch {
+      return undefined;
+    }
+  }
+
+  function start(stored: StoredPrompt, ahead = 0): void {
     progress += 1;
     if (stored.exhausted) {
       const error = new TwowattError(
@@ -247,7 +300,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, new TwowattError('cancelled', 'whoever asked has gone; it was not run'));
       return;
     }
-    logger.debug({ id: stored.id, attempt: stored.attempts }, 'prompt begins');
+    let decision: ReturnType<Routing['decide']>;
+    try {
+      decision = routing.decide(routedPrompt(stored, journal), edgeState(ahead));
+    } catch (error) {
+      endWaiting(stored, toTwowattError(error));
+      return;
+    }
+    const { target, reasons } = decision;
+    logger.debug({ id: stored.id, attempt: stored.attempts, target, reasons }, 'prompt begins');
+    const slot = target === 'edge' && slots.free ? slots.take() : null;
     const abort = new AbortController();
     const deadline =
       stored.expiresAt === null
@@ -255,7 +317,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         : clock.setTimer(stored.expiresAt - journal.now(), () =>
             abort.abort('expired' satisfies StopReason),
           );
-    const finished = run(stored, abort.signal).finally(() => {
+    const finished = run(stored, abort.signal, { decision, slot }).finally(() => {
       deadline?.cancel();
       running.delete(stored.seq);
       progress += 1;
@@ -264,9 +326,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     running.set(stored.seq, { stored, abort, finished });
   }
 
-  async function run(stored: StoredPrompt, stop: AbortSignal): Promise<void> {
+  async function run(stored: StoredPrompt, stop: AbortSignal, begin: Begin): Promise<void> {
     try {
-      const outcome = await runPrompt(stored, stop, context);
+      const outcome = await runPrompt(stored, stop, begin, context);
       if (outcome.kind === 'interrupted') {
         journal.release(stored.seq, { uncounted: true });
         return;
@@ -276,7 +338,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         totals.energyTokens += outcome.sample.tokens;
         totals.energyJoules += outcome.sample.joules;
       }
-      await finish(stored, outcome.frame, outcome.turns);
+      await finish(stored, outcome.frame, outcome.turns, outcome.facts);
     } catch (error) {
       logger.error({ id: stored.id, error }, 'running a prompt failed');
       await finish(stored, errorFrame(frameHead(stored.id, node), toTwowattError(error)), []);
@@ -288,12 +350,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     stored: StoredPrompt,
     frame: TerminalFrame,
     turns: ChatMessage[],
+    facts?: SessionFacts,
   ): Promise<void> {
     const payload = encodeFrame(frame, stored.reply.format) ?? '';
     let answer: StoredAnswer | undefined;
     for (let waitMs = STORE_RETRY_MS.first; answer === undefined; waitMs *= 2) {
       try {
-        answer = journal.complete(stored.seq, payload, turns);
+        answer = journal.complete(stored.seq, payload, turns, facts);
       } catch (error) {
         if (isGone(error)) {
           logger.warn(
@@ -308,7 +371,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         await sleep(clock, Math.min(waitMs, STORE_RETRY_MS.longest));
       }
     }
-    totals.completed += 1;
+    addToTotals(totals, frame);
     logger.info(
       {
         id: stored.id,
@@ -335,7 +398,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   function expireWaiting(): void {
     for (const stored of journal.expired(64)) {
-      endWaiting(stored, expiredError(options.meter, 'while the prompt waited'));
+      const error =
+        routedPrompt(stored, journal).route === 'cloud'
+          ? insistedError(new TwowattError('expired', ''))
+          : expiredError(options.meter, 'while the prompt waited');
+      endWaiting(stored, error);
     }
     expiryTimer?.cancel();
     const next = journal.nextExpiry();
@@ -375,6 +442,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     async stop(deadlineMs) {
       stopped = true;
       pruneTimer.cancel();
+      divertTimer?.cancel();
       expiryTimer?.cancel();
       retryTimer?.cancel();
       const atDeadline = clock.setTimer(deadlineMs, () => {
@@ -388,8 +456,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       // A broker that does not answer must not hold the stop up: the journal sends at the next start.
       await Promise.race([outbox.settled(), sleep(clock, LAST_SEND_MS)]);
     },
-    totals: () => ({ ...totals }),
+    totals: () => ({ ...totals, byReason: { ...totals.byReason } }),
     busy: () => running.size,
+    slotsBusy: () => slots.taken,
     progress: () => progress,
   };
 }

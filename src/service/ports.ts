@@ -1,5 +1,17 @@
-import type { EngineStatus, GenerateRequest, GenerationPart } from '../protocol/index.ts';
-import type { ReplyAddress, StoredAnswer } from '../queue/types.ts';
+import type { Cloud } from '../cloud/index.ts';
+import type {
+  ConfidenceSignals,
+  EngineStatus,
+  GenerateRequest,
+  GenerationPart,
+  GenerationResult,
+  Privacy,
+  PromptRoute,
+  RouteReason,
+} from '../protocol/index.ts';
+import type { ReplyAddress, SessionFacts, StoredAnswer } from '../queue/types.ts';
+import type { GateDecision, NodeState, RouteDecision } from '../router/index.ts';
+import type { Verdict } from '../router/privacy/index.ts';
 
 /** What the pipeline needs of an engine; the supervisor of the engine process fulfils it. */
 export interface Engine {
@@ -66,3 +78,55 @@ export type InboundPrompt = {
   /** False for a stream whose first text cannot be taken back (HTTP): after it no router may escalate. */
   escalatesMidStream?: boolean;
 };
+
+/** What a prompt is routed by. */
+export type RoutedPrompt = {
+  generate: GenerateRequest;
+  route: PromptRoute;
+  model: string | undefined;
+  /** The strictest label, the session's included. */
+  privacy: Privacy;
+  /** Who asked for it. */
+  labelSource: 'message' | 'session' | 'topic' | 'config';
+  sessionTarget: SessionFacts['target'];
+  /** What is left of it; null without a deadline. */
+  deadlineMs: number | null;
+};
+
+/** What became of a prompt, for the record of decisions; no text. */
+export type RoutingRecord = {
+  id: string;
+  prompt: RoutedPrompt;
+  target: 'edge' | 'cloud';
+  reasons: RouteReason[];
+  endpoint: string | null;
+};
+
+/**
+ * Where prompts are answered, and whether the board's own answer will do. The composition root makes
+ * it of the router, the privacy gate, the model's confidence gate and the cloud client.
+ */
+export interface Routing {
+  /** Null: no endpoint is configured, so nothing ever leaves the board. */
+  readonly cloud: Pick<Cloud, 'generate'> | null;
+  /** A name of a model that a cloud endpoint serves. */
+  inCloud(model: string): boolean;
+  /** @throws TwowattError `privacy_blocked` for a local prompt that insists on the cloud. */
+  decide(prompt: RoutedPrompt, edge: NodeState['edge']): RouteDecision;
+  /** The way of a prompt whose cloud call failed; null when it may not be answered on the board. */
+  afterCloudFailure(prompt: RoutedPrompt, decision: RouteDecision): RouteDecision | null;
+  /** What becomes of the board's answer. `mayRestart`: a stream so far can still be taken back. */
+  judge(
+    prompt: RoutedPrompt,
+    result: GenerationResult,
+    decision: RouteDecision,
+    mayRestart: boolean,
+  ): GateDecision;
+  /** A test of growing answers: true gives one up for the cloud. Null where nothing can be told, or done. */
+  watch(prompt: RoutedPrompt): ((signals: ConfidenceSignals) => boolean) | null;
+  /** Whether the engine should tell its signals for this prompt. */
+  wantsSignals(prompt: RoutedPrompt): boolean;
+  /** The one way off the board: what may leave, or why nothing may. */
+  clear(conversation: GenerateRequest, privacy: Privacy): Verdict;
+  record(decision: RoutingRecord, conversation: GenerateRequest): void;
+}

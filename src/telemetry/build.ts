@@ -1,4 +1,5 @@
 import type { EngineStatus, Telemetry } from '../protocol/index.ts';
+import type { PipelineTotals } from '../service/index.ts';
 
 /** A sensor's value, or why there is none; what the hardware room's readings look like from here. */
 type SensorValue = { ok: true; value: number } | { ok: false; reason: string };
@@ -27,7 +28,9 @@ export type TelemetryInputs = {
   slots: number;
   slotsBusy: number;
   queue: { depth: number; oldestMs: number };
-  totals: { accepted: number; completed: number; rejected: number };
+  totals: PipelineTotals;
+  /** Per million tokens; what the tokens of all answers would have cost elsewhere. */
+  baseline: { priceIn: number; priceOut: number };
   currency: string;
   /** The machine around the daemon; what could not be read is null. */
   host: {
@@ -93,10 +96,12 @@ function powerPart(inputs: TelemetryInputs): Telemetry['power'] {
   };
 }
 
-/**
- * One telemetry message (contract section 5). Pure. What is not known is null with a reason; every
- * answer counts as the board's own until there is a router.
- */
+/** What all tokens would have cost at the baseline price, less what was spent. */
+function savedCost(totals: PipelineTotals, { priceIn, priceOut }: TelemetryInputs['baseline']) {
+  return (totals.promptTokens * priceIn + totals.answerTokens * priceOut) / 1e6 - totals.cost;
+}
+
+/** One telemetry message (contract section 5). Pure. What is not known is null with a reason. */
 export function buildTelemetry(inputs: TelemetryInputs): Telemetry {
   const { engine, host, totals, governor } = inputs;
   return {
@@ -133,12 +138,12 @@ export function buildTelemetry(inputs: TelemetryInputs): Telemetry {
       rejected_total: totals.rejected,
     },
     router: {
-      edge_total: totals.completed,
-      cloud_total: 0,
-      escalated_total: 0,
-      by_reason: {},
-      cloud_cost: 0,
-      saved_cost: 0,
+      edge_total: totals.edge,
+      cloud_total: totals.cloud,
+      escalated_total: totals.escalated,
+      by_reason: totals.byReason,
+      cloud_cost: round(totals.cost, 9),
+      saved_cost: round(savedCost(totals, inputs.baseline), 9),
       currency: inputs.currency,
     },
     system: {

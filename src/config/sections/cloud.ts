@@ -56,6 +56,18 @@ export const router = {
     'Prompts of a difficulty above this go to the cloud. Higher keeps more on the board.',
     live,
   ),
+  cloud_share: setting(
+    real(0, 1),
+    0,
+    'Share of the prompts that are free to go either way which should go to the cloud; the difficulty threshold then follows it (0: the threshold stays where it is set).',
+    {
+      ...live,
+      refuseRemote: (current, wanted) =>
+        wanted > current
+          ? 'this would send more prompts off the board; change it on the board'
+          : undefined,
+    },
+  ),
   confidence_threshold: setting(
     real(0, 1),
     0.5,

@@ -8,6 +8,7 @@ import type { HealthCondition } from '../../../src/protocol/index.ts';
 import { openJournal } from '../../../src/queue/index.ts';
 import { createPipeline, type Pipeline } from '../../../src/service/index.ts';
 import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engine.ts';
+import { testRouting } from '../../fakes/routing.ts';
 import { telemetryExample } from '../../fixtures/telemetry.ts';
 
 export const DISK_FULL: HealthCondition = {
@@ -77,10 +78,12 @@ export async function startBoard(
       node: 'pi',
       baseTopic: 'twowatt/v1',
       maxPayloadBytes: 65_536,
+      hasCloud: false,
       privacyDefault: 'redact',
       privacyTopics: [],
     }),
     slots: 1,
+    routing: testRouting({ folder, clock }),
     currency: 'USD',
     systemPrompt: '',
     logPrompts: () => false,

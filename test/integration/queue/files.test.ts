@@ -52,7 +52,9 @@ it('a journal of the first schema is taken over: all its prompts came over MQTT'
   acceptNew(first, 'old');
   first.close();
   const database = new DatabaseSync(path);
-  database.exec('ALTER TABLE prompt DROP COLUMN kind; PRAGMA user_version = 1;');
+  database.exec(
+    'ALTER TABLE prompt DROP COLUMN kind; ALTER TABLE session DROP COLUMN local; ALTER TABLE session DROP COLUMN target; PRAGMA user_version = 1;',
+  );
   database.close();
   expect(open(path).claim()).toMatchObject({ id: 'old', reply: { kind: 'mqtt' } });
 });

@@ -15,6 +15,7 @@ function plansOf(sql: string): string[] {
 /** Statements on the way of a prompt, and the index that each walks. */
 const WALKS: Partial<Record<keyof typeof SQL, string>> = {
   nextReady: 'prompt_ready',
+  ready: 'prompt_ready',
   oldestReady: 'prompt_ready',
   newestById: 'prompt_by_id',
   newestByPacket: 'prompt_by_packet',
@@ -39,12 +40,17 @@ describe('query plans', () => {
     }
   });
 
-  it.each(['nextReady', 'oldestReady', 'unsent', 'oldestSent', 'expired', 'nextExpiry'] as const)(
-    '%s needs no sorting',
-    (name) => {
-      expect(plansOf(SQL[name]).join('\n')).not.toContain('TEMP B-TREE');
-    },
-  );
+  it.each([
+    'nextReady',
+    'ready',
+    'oldestReady',
+    'unsent',
+    'oldestSent',
+    'expired',
+    'nextExpiry',
+  ] as const)('%s needs no sorting', (name) => {
+    expect(plansOf(SQL[name]).join('\n')).not.toContain('TEMP B-TREE');
+  });
 
   it('cover every query of one prompt: the rest reads by key, or all rows at open only', () => {
     const byKeyOrAtOpen = new Set(['readKeeper', 'activeTotals', 'answerTotals', 'sessionTotals']);

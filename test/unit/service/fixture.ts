@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '../../../src/core/index.ts';
-import type { Frame } from '../../../src/protocol/index.ts';
+import { type Clock, silentLogger } from '../../../src/core/index.ts';
+import type { Frame, GateFit } from '../../../src/protocol/index.ts';
 import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
 import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
 import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engine.ts';
+import type { FakeCloud } from '../../fakes/fake-cloud.ts';
+import { testRouting } from '../../fakes/routing.ts';
 import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 
 /** The way back, kept in memory; `connected` false is a broker that is away. */
@@ -32,7 +34,13 @@ function createFakePort(): ReplyPort & {
 
 /** A pipeline on the real journal, with a scripted engine and virtual time. */
 export function createFixture(
-  options: Partial<Omit<FakeEngineOptions, 'clock'>> & { maxDepth?: number } = {},
+  options: Partial<Omit<FakeEngineOptions, 'clock'>> & {
+    maxDepth?: number;
+    cloud?: (clock: Clock) => FakeCloud;
+    /** `section.key=value` for the router. */
+    set?: string[];
+    gateFit?: GateFit;
+  } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'twowatt-service-'));
   const clock = createVirtualClock();
@@ -50,6 +58,7 @@ export function createFixture(
       },
     });
   const port = createFakePort();
+  const cloud = options.cloud?.(clock);
   const limit: { pausedBy: 'power' | 'thermal' | null } = { pausedBy: null };
   const build = () => {
     const journal = open();
@@ -60,10 +69,18 @@ export function createFixture(
         node: 'pi',
         baseTopic: 'twowatt/v1',
         maxPayloadBytes: 65_536,
+        hasCloud: cloud !== undefined,
         privacyDefault: 'redact',
         privacyTopics: [{ topic: 'twowatt/v1/+/prompt', privacy: 'redact' }],
       }),
       slots: 1,
+      routing: testRouting({
+        folder,
+        clock,
+        ...(cloud === undefined ? {} : { cloud }),
+        ...(options.set === undefined ? {} : { set: options.set }),
+        ...(options.gateFit === undefined ? {} : { gateFit: options.gateFit }),
+      }),
       currency: 'USD',
       systemPrompt: '',
       logPrompts: () => false,
@@ -103,8 +120,10 @@ export function createFixture(
     };
   };
   return {
+    folder,
     clock,
     port,
+    cloud,
     limit,
     inbound,
     ...build(),

@@ -41,8 +41,10 @@ describe('a prompt', () => {
         cost: { amount: 0, currency: 'USD' },
       },
     ]);
-    expect(pipeline.totals()).toEqual({
+    expect(pipeline.totals()).toMatchObject({
       accepted: 1,
+      edge: 1,
+      cloud: 0,
       completed: 1,
       rejected: 0,
       energyTokens: 3,
@@ -141,7 +143,7 @@ describe('refusals', () => {
       'twowatt/v1/pi/reply/a',
     ],
     [{ id: 'a', messages, model: 'gpt' }, 'model_unavailable', 'model', 'twowatt/v1/pi/reply/a'],
-    [{ id: 'a', messages, route: 'cloud' }, 'unsupported', 'route', 'twowatt/v1/pi/reply/a'],
+    [{ id: 'a', messages, route: 'cloud' }, 'cloud_unavailable', 'route', 'twowatt/v1/pi/reply/a'],
   ])('%j is %s', async (body, code, param, topic) => {
     const { pipeline, clock, port, inbound, engine, journal } = fixture;
     await pipeline.submit(inbound(body));

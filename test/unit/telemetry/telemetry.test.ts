@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Telemetry } from '../../../src/protocol/index.ts';
+import { emptyTotals } from '../../../src/service/index.ts';
 import {
   buildTelemetry,
   createTelemetryPublisher,
@@ -29,7 +30,8 @@ function inputs({ engine, ...overrides }: Overrides = {}): TelemetryInputs {
     slots: 1,
     slotsBusy: 0,
     queue: { depth: 0, oldestMs: 0 },
-    totals: { accepted: 7, completed: 5, rejected: 1 },
+    totals: { ...emptyTotals(), accepted: 7, completed: 5, rejected: 1, edge: 5 },
+    baseline: { priceIn: 0, priceOut: 0 },
     currency: 'USD',
     host: {
       cpuPct: 3.0512,

@@ -1,0 +1,162 @@
+import type { Cloud } from '../cloud/index.ts';
+import type { Config } from '../config/index.ts';
+import type { Clock, Logger } from '../core/index.ts';
+import { answerScore, earlyGate, type GateFit, type GenerateRequest } from '../protocol/index.ts';
+import {
+  afterCloudFailure,
+  afterEdge,
+  createShareFollower,
+  decide,
+  type NodeState,
+  type RoutePolicy,
+  type RouteRequest,
+  scorePrompt,
+  type ShareFollower,
+} from '../router/index.ts';
+import { auditRecord, gate } from '../router/privacy/index.ts';
+import type { RoutedPrompt, Routing, RoutingRecord } from '../service/index.ts';
+import { openAuditLog } from './audit-log.ts';
+
+/** Only the end of a long prompt is scored: there the question stands, and scoring takes bounded time. */
+const SCORED_CHARACTERS = 8000;
+
+export type RoutingParts = {
+  config: () => Config;
+  cloud: Cloud | null;
+  /** The running model's gate; null before there is a model, and for one without a fit. */
+  gateFit: () => GateFit | null;
+  edgeModel: () => string | null;
+  clock: Clock;
+  logger: Logger;
+};
+
+/** The router, the privacy gate and the confidence gate around the cloud client. */
+export function createRouting(parts: RoutingParts): Routing {
+  const { config, cloud, clock } = parts;
+  const endpoints = config().cloud.endpoints;
+  const tiers = [...new Set(endpoints.map(({ tier }) => tier ?? 1))].toSorted((a, b) => a - b);
+  const names = new Set(endpoints.flatMap(({ name, model }) => [name, model]));
+  const audit = cloud === null ? null : openAuditLog(config().node.state_folder, parts.logger);
+  let follower: { share: number; follower: ShareFollower } | undefined;
+
+  const inCloud = (model: string) => names.has(model) && model !== parts.edgeModel();
+
+  function threshold(): number {
+    const { cloud_share: share, difficulty_threshold: fixed } = config().router;
+    if (share === 0) return fixed;
+    if (follower?.share !== share) {
+      follower = { share, follower: createShareFollower({ share, threshold: fixed }) };
+    }
+    return follower.follower.threshold();
+  }
+
+  function cloudState(): NodeState['cloud'] {
+    if (cloud === null) return { tiers: [], reachable: false, budgetLeft: false, answerMs: null };
+    const { reachable, budget } = cloud.state();
+    return {
+      tiers,
+      reachable,
+      budgetLeft: !budget.exhausted && (budget.left === null || budget.left > 0),
+      answerMs: null,
+    };
+  }
+
+  const policy = (): RoutePolicy => ({
+    policy: config().router.policy,
+    difficultyThreshold: threshold(),
+    queuePressureS: config().router.queue_pressure_s,
+  });
+
+  function requestOf(prompt: RoutedPrompt): RouteRequest {
+    const { model } = prompt;
+    return {
+      route: prompt.route,
+      privacy: prompt.privacy,
+      modelAt: model === undefined ? null : inCloud(model) ? 'cloud' : 'edge',
+      // Counted by the engine; what is too long for it comes back from there.
+      promptTokens: null,
+      deadlineMs: prompt.deadlineMs,
+      sessionTarget: prompt.sessionTarget,
+    };
+  }
+
+  /** Where an unsure answer could go on to. */
+  const mayEscalate = (prompt: RoutedPrompt) =>
+    cloud !== null &&
+    prompt.route !== 'edge' &&
+    prompt.privacy !== 'local' &&
+    requestOf(prompt).modelAt !== 'edge' &&
+    config().router.policy !== 'edge';
+
+  function record(decision: RoutingRecord, conversation: GenerateRequest): void {
+    const { prompt, target, reasons } = decision;
+    if (FREE.some((reason) => reasons.includes(reason))) {
+      follower?.follower.observe(target === 'cloud');
+    }
+    if (audit === null) return;
+    const { findings } = gate(conversation, prompt.privacy);
+    const messages = conversation.messages ?? [
+      { role: 'user' as const, content: conversation.prompt ?? '' },
+    ];
+    audit.append(
+      auditRecord({
+        id: decision.id,
+        atMs: clock.wallMs(),
+        messages,
+        salt: audit.salt,
+        label: prompt.privacy,
+        labelSource: prompt.labelSource,
+        decision: target,
+        reasons,
+        findings,
+        endpoint: decision.endpoint,
+      }),
+    );
+  }
+
+  return {
+    cloud,
+    inCloud,
+    decide: (prompt, edge) =>
+      decide(
+        requestOf(prompt),
+        scorePrompt(lastTurn(prompt.generate)).difficulty,
+        { edge, cloud: cloudState() },
+        policy(),
+      ),
+    afterCloudFailure: (prompt, decision) => afterCloudFailure(requestOf(prompt), decision),
+    judge(prompt, result, decision, mayRestart) {
+      const { router } = config();
+      return afterEdge(
+        { ...requestOf(prompt), mayRestart },
+        { text: result.text, confidence: answerScore(result, parts.gateFit()) },
+        decision.difficulty,
+        cloudState(),
+        {
+          policy: router.policy,
+          difficultyThreshold: threshold(),
+          lowConfidenceAction: router.low_confidence_action,
+          thresholds: { confidenceLeast: router.confidence_threshold },
+        },
+      );
+    },
+    watch(prompt) {
+      const fit = parts.gateFit();
+      if (fit === null || !mayEscalate(prompt)) return null;
+      const { tiers: any, reachable, budgetLeft } = cloudState();
+      if (any.length === 0 || !reachable || !budgetLeft) return null;
+      return (signals) => earlyGate(signals, fit, config().router.confidence_threshold);
+    },
+    wantsSignals: (prompt) => prompt.route !== 'edge' && parts.gateFit() !== null,
+    clear: (conversation, privacy) => gate(conversation, privacy),
+    record,
+  };
+}
+
+/** Reasons of prompts that were free to go either way. */
+const FREE = ['low_difficulty', 'high_difficulty'] as const;
+
+function lastTurn({ messages, prompt }: GenerateRequest): string {
+  const text = prompt ?? messages?.findLast(({ role }) => role === 'user')?.content ?? '';
+  return text.slice(-SCORED_CHARACTERS);
+}

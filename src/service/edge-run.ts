@@ -1,0 +1,57 @@
+import { TwowattError } from '../core/index.ts';
+import type { GenerationResult } from '../protocol/index.ts';
+import type { EnergyMeter, Engine, Routing } from './ports.ts';
+import type { Turn } from './turn.ts';
+
+export type Energy = ReturnType<EnergyMeter['end']>;
+
+export type EdgeOutcome = { energy: Energy } & (
+  | { kind: 'answer'; result: GenerationResult }
+  | { kind: 'failure'; error: TwowattError }
+  /** The confidence gate saw enough: the answer is not worth its energy. */
+  | { kind: 'given_up' }
+);
+
+/** Runs a turn on the board's engine. Never throws. `mayGiveUp`: the cloud could answer instead. */
+export async function runOnEdge(
+  turn: Turn,
+  stop: AbortSignal,
+  mayGiveUp: boolean,
+  context: { engine: Engine; meter: EnergyMeter; routing: Routing },
+): Promise<EdgeOutcome> {
+  const { engine, meter, routing } = context;
+  const watch = mayGiveUp ? routing.watch(turn.prompt) : null;
+  const giveUp = new AbortController();
+  const signal = AbortSignal.any([stop, giveUp.signal]);
+  const request = routing.wantsSignals(turn.prompt)
+    ? { ...turn.request, watchSignals: true }
+    : turn.request;
+  let result: GenerationResult | undefined;
+  let error: TwowattError | undefined;
+  meter.begin();
+  for await (const part of engine.generate(request, signal)) {
+    switch (part.type) {
+      case 'delta':
+        turn.delta(part.text);
+        break;
+      case 'signals':
+        if (turn.mayRestart && watch?.(part.signals) === true) giveUp.abort();
+        break;
+      case 'restart':
+        turn.restart(part.reason);
+        break;
+      case 'done':
+        result = part.result;
+        break;
+      case 'error':
+        error = TwowattError.fromBody(part.error);
+        break;
+    }
+  }
+  const energy = meter.end();
+  const cutShort = error?.code === 'cancelled' || result?.finishReason === 'cancelled';
+  if (giveUp.signal.aborted && !stop.aborted && cutShort) return { kind: 'given_up', energy };
+  if (result !== undefined) return { kind: 'answer', result, energy };
+  error ??= new TwowattError('internal', 'the engine ended without an answer');
+  return { kind: 'failure', error, energy };
+}
