@@ -29,7 +29,7 @@ export function createFakeCloud(options: {
     reachable: true,
     budgetLeft: true,
     async *generate(request, signal): AsyncGenerator<CloudPart> {
-      if (request.mayLeave !== true) throw new Error('a prompt that may not leave was sent');
+      if (!request.mayLeave) throw new Error('a prompt that may not leave was sent');
       cloud.requests.push(request);
       const answer = options.answer(request);
       if (answer === null) {
