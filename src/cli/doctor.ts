@@ -9,7 +9,6 @@ import {
   homeFolder,
   withCommonOptions,
 } from './common.ts';
-import { doctorScreen } from './doctor-screen.ts';
 import { createProgressView } from './progress.ts';
 import { columns, painter } from './terminal.ts';
 
@@ -70,7 +69,10 @@ async function doctor(options: DoctorOptions): Promise<void> {
 
   const made = report(outcomes, clock.wallMs());
   if (options.json === true) process.stdout.write(`${JSON.stringify(made, null, 2)}\n`);
-  else process.stdout.write(doctorScreen(made, columns(process.stdout), painter(process.stdout)));
+  else {
+    const { doctorScreen } = await import('./doctor-screen.ts');
+    process.stdout.write(doctorScreen(made, columns(process.stdout), painter(process.stdout)));
+  }
   process.exitCode = EXIT_CODES[made.verdict];
   if (options.bundle !== undefined) {
     process.stderr.write(await bundle(options.bundle, made, outcomes));

@@ -13,30 +13,42 @@ import {
   scorePrompt,
   type ShareFollower,
 } from '../router/index.ts';
-import { auditRecord, gate } from '../router/privacy/index.ts';
+import type { Withheld } from '../router/privacy/index.ts';
 import type { RoutedPrompt, Routing, RoutingRecord } from '../service/index.ts';
-import { openAuditLog } from './audit-log.ts';
+import type { AuditLog } from './audit-log.ts';
 
 /** Only the end of a long prompt is scored: there the question stands, and scoring takes bounded time. */
 const SCORED_CHARACTERS = 8000;
 
 export type RoutingParts = {
   config: () => Config;
-  cloud: Cloud | null;
+  /** Null: nothing leaves the board. */
+  beyond: { cloud: Cloud; privacy: PrivacyGuard } | null;
   /** The running model's gate; null before there is a model, and for one without a fit. */
   gateFit: () => GateFit | null;
   edgeModel: () => string | null;
   clock: Clock;
-  logger: Logger;
 };
+
+/** What watches over everything that leaves. A board without a cloud need not hold it in memory. */
+export type PrivacyGuard = Pick<
+  typeof import('../router/privacy/index.ts'),
+  'gate' | 'auditRecord'
+> & { audit: AuditLog };
+
+export async function openPrivacyGuard(config: Config, logger: Logger): Promise<PrivacyGuard> {
+  const { gate, auditRecord } = await import('../router/privacy/index.ts');
+  const { openAuditLog } = await import('./audit-log.ts');
+  return { gate, auditRecord, audit: openAuditLog(config.node.state_folder, logger) };
+}
 
 /** The router, the privacy gate and the confidence gate around the cloud client. */
 export function createRouting(parts: RoutingParts): Routing {
-  const { config, cloud, clock } = parts;
+  const { config, clock } = parts;
+  const { cloud = null, privacy = null } = parts.beyond ?? {};
   const endpoints = config().cloud.endpoints;
   const tiers = [...new Set(endpoints.map(({ tier }) => tier ?? 1))].toSorted((a, b) => a - b);
   const names = new Set(endpoints.flatMap(({ name, model }) => [name, model]));
-  const audit = cloud === null ? null : openAuditLog(config().node.state_folder, parts.logger);
   let follower: { share: number; follower: ShareFollower } | undefined;
 
   const inCloud = (model: string) => names.has(model) && model !== parts.edgeModel();
@@ -93,13 +105,14 @@ export function createRouting(parts: RoutingParts): Routing {
     if (FREE.some((reason) => reasons.includes(reason))) {
       follower?.follower.observe(target === 'cloud');
     }
-    if (audit === null) return;
-    const { findings } = gate(conversation, prompt.privacy);
+    if (privacy === null) return;
+    const { audit } = privacy;
+    const { findings } = privacy.gate(conversation, prompt.privacy);
     const messages = conversation.messages ?? [
       { role: 'user' as const, content: conversation.prompt ?? '' },
     ];
     audit.append(
-      auditRecord({
+      privacy.auditRecord({
         id: decision.id,
         atMs: clock.wallMs(),
         messages,
@@ -148,10 +161,18 @@ export function createRouting(parts: RoutingParts): Routing {
       return (signals) => earlyGate(signals, fit, config().router.confidence_threshold);
     },
     wantsSignals: (prompt) => prompt.route !== 'edge' && parts.gateFit() !== null,
-    clear: (conversation, privacy) => gate(conversation, privacy),
+    clear: (conversation, label) => privacy?.gate(conversation, label) ?? NOTHING_LEAVES,
     record,
   };
 }
+
+/** The verdict of a board that has no cloud. */
+const NOTHING_LEAVES: Withheld = {
+  mayLeave: false,
+  reason: 'privacy_local',
+  cause: 'label',
+  findings: {},
+};
 
 /** Reasons of prompts that were free to go either way. */
 const FREE = ['low_difficulty', 'high_difficulty'] as const;

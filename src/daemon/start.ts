@@ -16,7 +16,7 @@ import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
 import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
-import { createRouting } from './routing.ts';
+import { createRouting, openPrivacyGuard } from './routing.ts';
 import { startReporting } from './reporting.ts';
 import { answerVerb } from './verbs.ts';
 
@@ -195,11 +195,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       slots: 1,
       routing: createRouting({
         config: () => loaded.values,
-        cloud,
+        beyond: cloud && { cloud, privacy: await openPrivacyGuard(config, logger) },
         gateFit: () => gateFit,
         edgeModel: () => engine.status().model?.id ?? null,
         clock,
-        logger: logger.child({ room: 'router' }),
       }),
       currency: config.cloud.currency,
       systemPrompt: config.model.system_prompt,

@@ -1,8 +1,10 @@
 import type { Cloud } from '../../src/cloud/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { type Clock, silentLogger } from '../../src/core/index.ts';
+import { openAuditLog } from '../../src/daemon/audit-log.ts';
 import { createRouting } from '../../src/daemon/routing.ts';
 import type { GateFit } from '../../src/protocol/index.ts';
+import { auditRecord, gate } from '../../src/router/privacy/index.ts';
 
 const ENDPOINT = { name: 'big', base_url: 'http://127.0.0.1:1/v1', model: 'ernie-big' };
 
@@ -27,12 +29,12 @@ export function testRouting(options: {
       ...(options.set ?? []),
     ],
   }).values;
+  const audit = openAuditLog(folder, silentLogger);
   return createRouting({
     config: () => config,
-    cloud: cloud ?? null,
+    beyond: cloud === undefined ? null : { cloud, privacy: { gate, auditRecord, audit } },
     gateFit: () => options.gateFit ?? null,
     edgeModel: () => 'fake',
     clock,
-    logger: silentLogger,
   });
 }
