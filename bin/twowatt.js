@@ -5,7 +5,12 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { DAEMON_FLAGS } from './daemon-flags.js';
+
+// The daemon moves messages; the model runs in the engine process. Without the optimising compilers and
+// with a small young generation it keeps 79 MB resident instead of 100, measured idle on x64. The
+// end-to-end tests read this line.
+const DAEMON_FLAGS =
+  '--no-opt --no-maglev --max-lazy --optimize-for-size --max-semi-space-size=1 --semi-space-growth-factor=1';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -20,8 +25,8 @@ if (recentEnough) {
     process.exit(1);
   }
   if (process.argv[2] === 'run') {
-    // They hold from here on, which is before anything of size is loaded.
-    for (const flag of DAEMON_FLAGS) setFlagsFromString(flag);
+    // They hold from here on: before any module is loaded, or they save 2 MB less.
+    for (const flag of DAEMON_FLAGS.split(' ')) setFlagsFromString(flag);
   }
   await import(pathToFileURL(built).href);
 } else {

@@ -4,10 +4,15 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectAsync, type IClientPublishOptions, type MqttClient } from 'mqtt';
-import { DAEMON_FLAGS } from '../../bin/daemon-flags.js';
 import type { Frame, TerminalFrame } from '../../src/protocol/index.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
+/** V8's flags of the daemon, as it is shipped: what a test says of memory should hold for users. */
+const DAEMON_FLAGS = (
+  /DAEMON_FLAGS =\s+'([^']+)'/.exec(
+    readFileSync(resolve(import.meta.dirname, '../../bin/twowatt.js'), 'utf8'),
+  )?.[1] ?? ''
+).split(' ');
 
 export const NODE_ID = 'board';
 export const BASE = 'twowatt/v1';
@@ -56,7 +61,6 @@ export function startDaemonProcess(options: {
   ];
   const child = spawn(
     process.execPath,
-    // As it is shipped: what a test says of memory should hold for users.
     [...DAEMON_FLAGS, MAIN, 'run', ...settings.flatMap((setting) => ['--set', setting])],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
