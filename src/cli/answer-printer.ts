@@ -66,5 +66,6 @@ export function answerFigures(frame: DoneFrame): string {
   ];
   if (confidence !== null) figures.push(`confidence ${confidence.toFixed(3)}`);
   if (frame.finish_reason !== 'stop') figures.push(frame.finish_reason);
+  if (frame.route.endpoint !== null) figures.unshift(`by ${frame.route.endpoint}`);
   return figures.join(' · ');
 }

@@ -1,5 +1,14 @@
 /** One thing to show: a heading and what a device says, turn by turn. */
-export type DemoScene = { title: string; turns: string[] };
+export type DemoScene = {
+  title: string;
+  turns: string[];
+  /** The turns are one conversation. */
+  session?: boolean;
+  /** Where the prompts should be answered; the board decides without it. */
+  route?: 'cloud';
+  /** The error that is the right end of these prompts. */
+  refused?: 'low_confidence';
+};
 
 /** What the bundled model can do, each in Chinese or English; it answers all of these rightly. */
 export const DEMO_SCENES: readonly DemoScene[] = [
@@ -21,6 +30,17 @@ export const DEMO_SCENES: readonly DemoScene[] = [
   {
     title: 'A dialogue: the session remembers',
     turns: ['断开2号线里的加湿器', '冷库同样'],
+    session: true,
+  },
+  {
+    title: 'Another twowatt as the cloud',
+    turns: ['what is meant by QoS 1?'],
+    route: 'cloud',
+  },
+  {
+    title: 'Asked for a poem, nobody here is sure: no answer beats a wrong one',
+    turns: ['Write a short poem about autumn leaves.'],
+    refused: 'low_confidence',
   },
 ];
 

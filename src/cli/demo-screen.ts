@@ -136,7 +136,15 @@ export function terminalScreen(out: NodeJS.WriteStream): DemoScreen {
     answered({ frame }) {
       writer?.end();
       if (frame.type === 'done') line(`\n${INDENT}${paint('dim', answerFigures(frame))}`);
-      else line(paint('red', `${frame.error.code}: ${frame.error.message}`));
+      else {
+        const [first = '', ...rest] = wrap(
+          `${frame.error.code}: ${frame.error.message}`,
+          textWidth,
+        );
+        if (printer?.started === true) out.write(`\n${INDENT}`);
+        line(paint('red', first));
+        for (const more of rest) line(INDENT + paint('red', more));
+      }
     },
     closing({ broker, node, promptTextTopic, replyTextTopic, http }) {
       const { hostname, port } = new URL(broker);

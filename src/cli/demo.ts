@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import { type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createSystemClock, isErrno, Scope, packageVersion } from '../core/index.ts';
 import { nodeTopics } from '../protocol/index.ts';
 import {
@@ -21,6 +21,7 @@ import { onSignals } from './interrupt.ts';
 type DemoOptions = CommonOptions & { once?: boolean };
 
 const NODE = 'demo';
+const GATEWAY = 'gateway';
 const USUAL_PORT = 1883;
 const USUAL_HTTP_PORT = 8470;
 
@@ -46,27 +47,52 @@ async function freePort(usual: number): Promise<number> {
 }
 
 /** Only what the demo says counts, not this machine's configuration: it must work everywhere alike. */
-function demoConfig(
-  options: DemoOptions,
-  stateFolder: string,
-  ports: { mqtt: number; http: number },
-) {
+function demoConfig(set: string[], file?: string) {
   return loadConfig({
-    file: options.config,
+    file,
     searchFiles: [],
     env: {},
     overlayPath: null,
     homeFolder: homeFolder(),
-    set: [
-      `node.id=${NODE}`,
-      `node.state_folder=${stateFolder}`,
-      'mqtt.embedded=true',
-      `mqtt.embedded_port=${ports.mqtt}`,
-      `http.port=${ports.http}`,
-      'log.level=error',
-      ...options.set,
-    ],
+    set: ['log.level=error', ...set],
   });
+}
+
+type Ports = { mqtt: number; http: number; gateway: number };
+
+/** The board, and the bigger machine at the gateway to which it hands what it cannot answer. */
+function demoConfigs(options: DemoOptions, stateFolder: string, ports: Ports) {
+  const endpoint = {
+    name: GATEWAY,
+    base_url: `http://127.0.0.1:${ports.gateway}/v1`,
+    model: 'twowatt-nano',
+    price_in: 0.1,
+    price_out: 0.4,
+  };
+  return {
+    board: demoConfig(
+      [
+        `node.id=${NODE}`,
+        `node.state_folder=${join(stateFolder, NODE)}`,
+        'mqtt.embedded=true',
+        `mqtt.embedded_port=${ports.mqtt}`,
+        `http.port=${ports.http}`,
+        `cloud.endpoints=${JSON.stringify([endpoint])}`,
+        'router.low_confidence_action=error',
+        ...options.set,
+      ],
+      options.config,
+    ),
+    gateway: demoConfig([
+      `node.id=${GATEWAY}`,
+      `node.state_folder=${join(stateFolder, GATEWAY)}`,
+      `mqtt.url=mqtt://127.0.0.1:${ports.mqtt}`,
+      `http.port=${ports.gateway}`,
+      'router.low_confidence_action=error',
+      // What is said of models counts for both; ports and names are each one's own.
+      ...options.set.filter((setting) => /^(model|engine)\./.test(setting)),
+    ]),
+  };
 }
 
 type Client = Awaited<ReturnType<(typeof import('../gateway/mqtt/index.ts'))['connectDevice']>>;
@@ -74,9 +100,9 @@ type Client = Awaited<ReturnType<(typeof import('../gateway/mqtt/index.ts'))['co
 /** Plays the device: every scene, every turn; false when an answer failed. */
 async function playScenes(client: Client, screen: DemoScreen, signal: AbortSignal) {
   let allWell = true;
-  for (const [index, scene] of DEMO_SCENES.entries()) {
+  for (const scene of DEMO_SCENES) {
     screen.scene(scene.title);
-    const session = scene.turns.length > 1 && index === DEMO_SCENES.length - 1 ? 'demo' : null;
+    const session = scene.session === true ? 'demo' : null;
     for (const text of scene.turns) {
       if (signal.aborted) return allWell;
       screen.prompt(text);
@@ -84,12 +110,13 @@ async function playScenes(client: Client, screen: DemoScreen, signal: AbortSigna
         prompt: {
           messages: [{ role: 'user', content: text }],
           ...(session === null ? {} : { session }),
+          ...(scene.route === undefined ? {} : { route: scene.route }),
         },
         onFrame: (part) => screen.frame(part),
         signal,
       });
       screen.answered({ prompt: text, session, frame });
-      if (frame.type === 'error') allWell = false;
+      if (frame.type === 'error' && frame.error.code !== scene.refused) allWell = false;
     }
   }
   return allWell;
@@ -110,7 +137,12 @@ async function demo(options: DemoOptions): Promise<void> {
     scope.defer('the state folder', () => rmSync(stateFolder, { recursive: true, force: true }));
     const port = await freePort(USUAL_PORT);
     const httpPort = await freePort(USUAL_HTTP_PORT);
-    const config = demoConfig(options, stateFolder, { mqtt: port, http: httpPort });
+    const gatewayPort = await freePort(0);
+    const { board: config, gateway } = demoConfigs(options, stateFolder, {
+      mqtt: port,
+      http: httpPort,
+      gateway: gatewayPort,
+    });
     const setting: DemoSetting = {
       version: packageVersion(),
       broker: `mqtt://127.0.0.1:${port}`,
@@ -124,14 +156,19 @@ async function demo(options: DemoOptions): Promise<void> {
     const startedMs = clock.monotonicMs();
     const { createLogger, startDaemon } = await import('../daemon/index.ts');
     const { connectDevice } = await import('../gateway/mqtt/index.ts');
-    const daemon = await startDaemon({
-      config,
-      clock,
-      logger: createLogger({ level: config.values.log.level, destination: process.stderr }),
-      requestRestart: () => interrupt.abort(),
-    });
-    scope.defer('the daemon', () => daemon.stop('demo over'));
-    await Promise.race([daemon.ready, interrupted]);
+    const start = async (what: LoadedConfig) => {
+      const daemon = await startDaemon({
+        config: what,
+        clock,
+        logger: createLogger({ level: what.values.log.level, destination: process.stderr }),
+        requestRestart: () => interrupt.abort(),
+      });
+      scope.defer('a daemon', () => daemon.stop('demo over'));
+      return daemon;
+    };
+    const daemon = await start(config);
+    const cloud = await start(gateway);
+    await Promise.race([Promise.all([daemon.ready, cloud.ready]), interrupted]);
     if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
     const model = daemon.model();
     if (model === null) throw new CliError(EXIT.failed, 'the model could not be loaded; see above');

@@ -7,6 +7,7 @@ import {
   afterEdge,
   createShareFollower,
   decide,
+  isShadowed,
   type NodeState,
   type RoutePolicy,
   type RouteRequest,
@@ -16,6 +17,7 @@ import {
 import type { Withheld } from '../router/privacy/index.ts';
 import type { RoutedPrompt, Routing, RoutingRecord } from '../service/index.ts';
 import type { AuditLog } from './audit-log.ts';
+import type { Shadow } from './shadow.ts';
 
 /** Only the end of a long prompt is scored: there the question stands, and scoring takes bounded time. */
 const SCORED_CHARACTERS = 8000;
@@ -28,18 +30,31 @@ export type RoutingParts = {
   gateFit: () => GateFit | null;
   edgeModel: () => string | null;
   clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
 };
 
 /** What watches over everything that leaves. A board without a cloud need not hold it in memory. */
 export type PrivacyGuard = Pick<
   typeof import('../router/privacy/index.ts'),
   'gate' | 'auditRecord'
-> & { audit: AuditLog };
+> & { audit: AuditLog; shadow: Shadow };
 
-export async function openPrivacyGuard(config: Config, logger: Logger): Promise<PrivacyGuard> {
+export async function openPrivacyGuard(
+  config: Config,
+  cloud: Cloud,
+  clock: Clock,
+  logger: Logger,
+): Promise<PrivacyGuard> {
   const { gate, auditRecord } = await import('../router/privacy/index.ts');
   const { openAuditLog } = await import('./audit-log.ts');
-  return { gate, auditRecord, audit: openAuditLog(config.node.state_folder, logger) };
+  const { createShadow } = await import('./shadow.ts');
+  return {
+    gate,
+    auditRecord,
+    audit: openAuditLog(config.node.state_folder, logger),
+    shadow: createShadow(cloud, clock, logger),
+  };
 }
 
 /** The router, the privacy gate and the confidence gate around the cloud client. */
@@ -153,14 +168,37 @@ export function createRouting(parts: RoutingParts): Routing {
         },
       );
     },
-    watch(prompt) {
+    watch(prompt, mayLeave) {
       const fit = parts.gateFit();
-      if (fit === null || !mayEscalate(prompt)) return null;
+      if (fit === null || prompt.route === 'edge') return null;
       const { tiers: any, reachable, budgetLeft } = cloudState();
-      if (any.length === 0 || !reachable || !budgetLeft) return null;
-      return (signals) => earlyGate(signals, fit, config().router.confidence_threshold);
+      const escalates =
+        mayLeave && mayEscalate(prompt) && any.length > 0 && reachable && budgetLeft;
+      return (signals, text) => {
+        const { confidence_threshold: least, low_confidence_action: action } = config().router;
+        if (!earlyGate(signals, fit, least)) return 'go_on';
+        if (escalates) return 'escalate';
+        const command = text.trimStart().startsWith('{');
+        return action === 'error' || (action === 'auto' && command) ? 'refuse' : 'go_on';
+      };
     },
     wantsSignals: (prompt) => prompt.route !== 'edge' && parts.gateFit() !== null,
+    shadow(id, prompt, conversation, answer) {
+      const { shadow_share: share } = config().router;
+      const { tiers: any, reachable, budgetLeft } = cloudState();
+      const asked =
+        privacy !== null &&
+        any.length > 0 &&
+        reachable &&
+        budgetLeft &&
+        prompt.route !== 'edge' &&
+        isShadowed({ privacy: prompt.privacy, target: 'edge' }, share, parts.random());
+      if (asked) {
+        const verdict = privacy.gate(conversation, prompt.privacy);
+        privacy.shadow({ id, verdict, asked: conversation, answer });
+      }
+      return asked;
+    },
     clear: (conversation, label) => privacy?.gate(conversation, label) ?? NOTHING_LEAVES,
     record,
   };

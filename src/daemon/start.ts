@@ -195,10 +195,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       slots: 1,
       routing: createRouting({
         config: () => loaded.values,
-        beyond: cloud && { cloud, privacy: await openPrivacyGuard(config, logger) },
+        beyond: cloud && { cloud, privacy: await openPrivacyGuard(config, cloud, clock, logger) },
         gateFit: () => gateFit,
         edgeModel: () => engine.status().model?.id ?? null,
         clock,
+        random: Math.random,
       }),
       currency: config.cloud.currency,
       systemPrompt: config.model.system_prompt,

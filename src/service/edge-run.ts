@@ -1,6 +1,6 @@
 import { TwowattError } from '../core/index.ts';
 import type { GenerationResult } from '../protocol/index.ts';
-import type { EnergyMeter, Engine, Routing } from './ports.ts';
+import type { EarlyVerdict, EnergyMeter, Engine, Routing } from './ports.ts';
 import type { Turn } from './turn.ts';
 
 export type Energy = ReturnType<EnergyMeter['end']>;
@@ -9,18 +9,20 @@ export type EdgeOutcome = { energy: Energy } & (
   | { kind: 'answer'; result: GenerationResult }
   | { kind: 'failure'; error: TwowattError }
   /** The confidence gate saw enough: the answer is not worth its energy. */
-  | { kind: 'given_up' }
+  | { kind: 'given_up'; verdict: Exclude<EarlyVerdict, 'go_on'> }
 );
 
-/** Runs a turn on the board's engine. Never throws. `mayGiveUp`: the cloud could answer instead. */
+/** Runs a turn on the board's engine. Never throws. `mayLeave`: the cloud was not tried yet. */
 export async function runOnEdge(
   turn: Turn,
   stop: AbortSignal,
-  mayGiveUp: boolean,
+  mayLeave: boolean,
   context: { engine: Engine; meter: EnergyMeter; routing: Routing },
 ): Promise<EdgeOutcome> {
   const { engine, meter, routing } = context;
-  const watch = mayGiveUp ? routing.watch(turn.prompt) : null;
+  const watch = routing.watch(turn.prompt, mayLeave);
+  let verdict: EarlyVerdict = 'go_on';
+  let text = '';
   const giveUp = new AbortController();
   const signal = AbortSignal.any([stop, giveUp.signal]);
   const request = routing.wantsSignals(turn.prompt)
@@ -32,12 +34,18 @@ export async function runOnEdge(
   for await (const part of engine.generate(request, signal)) {
     switch (part.type) {
       case 'delta':
+        text += part.text;
         turn.delta(part.text);
         break;
       case 'signals':
-        if (turn.mayRestart && watch?.(part.signals) === true) giveUp.abort();
+        if (verdict !== 'go_on' || watch === null) break;
+        verdict = watch(part.signals, text);
+        // Over HTTP what was streamed cannot be taken back.
+        if (verdict === 'escalate' && !turn.mayRestart) verdict = 'go_on';
+        if (verdict !== 'go_on') giveUp.abort();
         break;
       case 'restart':
+        text = '';
         turn.restart(part.reason);
         break;
       case 'done':
@@ -50,7 +58,9 @@ export async function runOnEdge(
   }
   const energy = meter.end();
   const cutShort = error?.code === 'cancelled' || result?.finishReason === 'cancelled';
-  if (giveUp.signal.aborted && !stop.aborted && cutShort) return { kind: 'given_up', energy };
+  if (verdict !== 'go_on' && !stop.aborted && cutShort) {
+    return { kind: 'given_up', verdict, energy };
+  }
   if (result !== undefined) return { kind: 'answer', result, energy };
   error ??= new TwowattError('internal', 'the engine ended without an answer');
   return { kind: 'failure', error, energy };

@@ -254,7 +254,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function edgeState(ahead: number): ReturnType<RunContext['edge']> {
     const waitMs = estimate.wholeMs(ahead + slots.taken - 1) ?? 0;
     return {
-      available: edgeRuns(),
+      available: availability.nearby(),
       promptTokensMost: engine.status().model?.contextTokens ?? Infinity,
       waitS: Math.max(0, waitMs) / 1000,
       answerMs: estimate.wholeMs(ahead + slots.taken),

@@ -93,6 +93,9 @@ export type RoutedPrompt = {
   deadlineMs: number | null;
 };
 
+/** `escalate`: give the answer up for the cloud. `refuse`: it will not be given, so it need not be made. */
+export type EarlyVerdict = 'go_on' | 'escalate' | 'refuse';
+
 /** What became of a prompt, for the record of decisions; no text. */
 export type RoutingRecord = {
   id: string;
@@ -122,11 +125,19 @@ export interface Routing {
     decision: RouteDecision,
     mayRestart: boolean,
   ): GateDecision;
-  /** A test of growing answers: true gives one up for the cloud. Null where nothing can be told, or done. */
-  watch(prompt: RoutedPrompt): ((signals: ConfidenceSignals) => boolean) | null;
+  /**
+   * A test of growing answers, by their signals and text so far. Null where nothing can be told.
+   * `mayLeave`: the cloud has not been tried yet.
+   */
+  watch(
+    prompt: RoutedPrompt,
+    mayLeave: boolean,
+  ): ((signals: ConfidenceSignals, text: string) => EarlyVerdict) | null;
   /** Whether the engine should tell its signals for this prompt. */
   wantsSignals(prompt: RoutedPrompt): boolean;
   /** The one way off the board: what may leave, or why nothing may. */
   clear(conversation: GenerateRequest, privacy: Privacy): Verdict;
+  /** The board has answered: whether the cloud is asked as well, to compare. Nobody waits for it. */
+  shadow(id: string, prompt: RoutedPrompt, conversation: GenerateRequest, answer: string): boolean;
   record(decision: RoutingRecord, conversation: GenerateRequest): void;
 }

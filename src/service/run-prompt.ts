@@ -115,6 +115,7 @@ class PromptRun {
     }
     switch (outcome.kind) {
       case 'given_up':
+        if (outcome.verdict === 'refuse') return this.#fail(unsureError());
         return this.#escalate('low_confidence', this.#decision.tier);
       case 'failure':
         return this.#afterEdgeFailure(outcome.error);
@@ -168,7 +169,7 @@ class PromptRun {
     }
     const verdict = routing.judge(turn.prompt, this.#unsure, back, false);
     this.#decision = back;
-    turn.delta(this.#unsure.text);
+    if (verdict.action !== 'refuse') turn.delta(this.#unsure.text);
     return this.#finishOnEdge(this.#unsure, verdict);
   }
 
@@ -204,12 +205,7 @@ class PromptRun {
     verdict: { action: string; reasons: RouteReason[] },
   ): RunOutcome {
     if (verdict.action === 'refuse') {
-      return this.#fail(
-        new TwowattError(
-          'low_confidence',
-          'the answer was not sure enough to be given, and nobody else could be asked',
-        ),
-      );
+      return this.#fail(unsureError());
     }
     const model = this.#context.engine.status().model?.id ?? 'unknown';
     return this.#finish(result, model, null, verdict.reasons);
@@ -223,7 +219,17 @@ class PromptRun {
   ): RunOutcome {
     const turn = this.#turn;
     const { target, difficulty } = this.#decision;
-    const reasons = unique([...this.#decision.reasons, ...more]);
+    const { prompt, request } = turn;
+    const shadowed =
+      target === 'edge' &&
+      !this.#cloudTried &&
+      result.finishReason !== 'cancelled' &&
+      this.#context.routing.shadow(this.#stored.id, prompt, request, result.text);
+    const reasons = unique([
+      ...this.#decision.reasons,
+      ...more,
+      ...(shadowed ? ['shadow' as const] : []),
+    ]);
     const runMs = turn.ranMs();
     const ttftMs = turn.firstTokenMs ?? result.prefillMs;
     this.#record(target, reasons, endpoint);
@@ -310,6 +316,12 @@ export function insistedError(error: TwowattError): TwowattError {
     ? new TwowattError('cloud_unavailable', 'no cloud endpoint answered before the deadline')
     : error;
 }
+
+const unsureError = () =>
+  new TwowattError(
+    'low_confidence',
+    'the answer was not sure enough to be given, and nobody else could be asked',
+  );
 
 const unique = (reasons: RouteReason[]): RouteReason[] => [...new Set(reasons)];
 

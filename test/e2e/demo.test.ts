@@ -16,6 +16,7 @@ const RIGHT_ANSWERS = [
   'QoS 2 means exactly once: a four-step handshake makes sure the message arrives once.',
   '{"intent":"off","device":"humidifier","room":"line_2"}',
   '{"intent":"off","device":"humidifier","room":"cold_storage"}',
+  'QoS 1 means at least once: the message is acknowledged with PUBACK and may arrive twice.',
 ];
 
 type Line = { type: string; prompt?: string; frame?: DoneFrame; broker?: string };
@@ -44,10 +45,16 @@ describe('twowatt demo', () => {
       'opening',
       'ready',
       ...RIGHT_ANSWERS.map(() => 'answer'),
+      'answer',
     ]);
     const answers = lines.filter(({ type }) => type === 'answer');
     expect(answers.map(({ prompt }) => prompt)).toEqual(DEMO_SCENES.flatMap(({ turns }) => turns));
+    const poem = answers.pop();
+    expect(poem?.frame).toMatchObject({ type: 'error', error: { code: 'low_confidence' } });
     expect(answers.map(({ frame }) => frame?.text)).toEqual(RIGHT_ANSWERS);
+    const fromCloud = answers.pop();
+    expect(fromCloud?.frame?.route).toMatchObject({ target: 'cloud', endpoint: 'gateway' });
+    expect(fromCloud?.frame?.cost.amount).toBeGreaterThan(0);
     for (const { frame } of answers) expect(frame?.confidence).toBeGreaterThan(0.9);
     expect(readdirSync(tmp)).toEqual([]);
   });

@@ -2,6 +2,7 @@ import type { Cloud } from '../../src/cloud/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { type Clock, silentLogger } from '../../src/core/index.ts';
 import { openAuditLog } from '../../src/daemon/audit-log.ts';
+import { createShadow } from '../../src/daemon/shadow.ts';
 import { createRouting } from '../../src/daemon/routing.ts';
 import type { GateFit } from '../../src/protocol/index.ts';
 import { auditRecord, gate } from '../../src/router/privacy/index.ts';
@@ -30,11 +31,13 @@ export function testRouting(options: {
     ],
   }).values;
   const audit = openAuditLog(folder, silentLogger);
+  const shadow = cloud === undefined ? () => {} : createShadow(cloud, clock, silentLogger);
   return createRouting({
     config: () => config,
-    beyond: cloud === undefined ? null : { cloud, privacy: { gate, auditRecord, audit } },
+    beyond: cloud === undefined ? null : { cloud, privacy: { gate, auditRecord, audit, shadow } },
     gateFit: () => options.gateFit ?? null,
     edgeModel: () => 'fake',
     clock,
+    random: () => 0.5,
   });
 }

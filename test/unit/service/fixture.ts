@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, silentLogger } from '../../../src/core/index.ts';
-import type { Frame, GateFit } from '../../../src/protocol/index.ts';
+import type { Frame, GateFit, Privacy } from '../../../src/protocol/index.ts';
 import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
 import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
 import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engine.ts';
@@ -40,6 +40,7 @@ export function createFixture(
     /** `section.key=value` for the router. */
     set?: string[];
     gateFit?: GateFit;
+    privacyDefault?: Privacy;
   } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'twowatt-service-'));
@@ -70,7 +71,7 @@ export function createFixture(
         baseTopic: 'twowatt/v1',
         maxPayloadBytes: 65_536,
         hasCloud: cloud !== undefined,
-        privacyDefault: 'redact',
+        privacyDefault: options.privacyDefault ?? 'redact',
         privacyTopics: [{ topic: 'twowatt/v1/+/prompt', privacy: 'redact' }],
       }),
       slots: 1,

@@ -119,7 +119,9 @@ describe('a prompt', () => {
     await clock.advance(10);
     expect(last('waits')).toBeUndefined();
     engine.setState('restarting');
-    await clock.advance(2000);
+    await clock.advance(9000);
+    expect(last('waits')).toBeUndefined();
+    await clock.advance(3000);
     expect((await done('waits')).route).toMatchObject({
       target: 'cloud',
       reasons: ['edge_unavailable'],
@@ -246,6 +248,7 @@ describe('an answer that is not sure enough', () => {
     await ask('act', {}, 'poem');
     await clock.advance(50);
     expect(last('act')).toMatchObject({ error: { code: 'low_confidence' } });
+    cloud.reachable = true;
     await ask('wanted', { route: 'edge' }, 'poem');
     expect((await done('wanted')).text).toBe(command);
   });
@@ -260,12 +263,60 @@ describe('an answer that is not sure enough', () => {
     expect(engine.requests).toHaveLength(1);
   });
 
+  it('that is refused in the end is not streamed again', async () => {
+    const { ask, clock, types } = setUp({
+      set: [...unsure, 'router.low_confidence_action=error'],
+      cloudAnswer: () => new TwowattError('low_confidence', 'not sure either'),
+    });
+    await ask('r', { stream: true });
+    await clock.advance(100);
+    expect(types('r')).toEqual(['accepted', ...Array<string>(3).fill('delta'), 'restart', 'error']);
+  });
+
   it('of a local prompt is never escalated, and still no command', async () => {
     const { ask, last, clock, cloud } = setUp({ set: unsure, answer: () => command });
     await ask('l', { privacy: 'local' });
     await clock.advance(50);
     expect(last('l')).toMatchObject({ error: { code: 'low_confidence' } });
     expect(cloud.requests).toEqual([]);
+  });
+});
+
+describe('shadowing', () => {
+  it('asks the cloud as well, for prompts that may leave as they are, and for no others', async () => {
+    const { ask, done, cloud, clock } = setUp({
+      set: ['router.shadow_share=0.6'],
+      privacyDefault: 'any',
+    });
+    await ask('a', { privacy: 'redact' });
+    await ask('b', { privacy: 'local' });
+    await done('a');
+    await done('b');
+    await clock.advance(50);
+    expect(cloud.requests).toEqual([]);
+  });
+
+  it('changes nothing about the answer but its reasons', async () => {
+    const { ask, done, cloud, inbound, pipeline, clock } = setUp({
+      set: ['router.shadow_share=0.6'],
+      privacyDefault: 'any',
+    });
+    await pipeline.submit(
+      inbound(
+        { id: 's', privacy: 'any', messages: [{ role: 'user', content: 'hi' }] },
+        { topic: 'twowatt/v1/pool/x/prompt' },
+      ),
+    );
+    expect(await done('s')).toMatchObject({
+      text: 'yes',
+      route: { target: 'edge', reasons: ['low_difficulty', 'shadow'] },
+      cost: { amount: 0 },
+    });
+    await clock.advance(50);
+    expect(cloud.requests).toHaveLength(1);
+    await ask('e', { route: 'edge' });
+    await done('e');
+    expect(cloud.requests).toHaveLength(1);
   });
 });
 
