@@ -6,20 +6,16 @@ import {
   TwowattError,
   toTwowattError,
 } from '../core/index.ts';
-import type { ChatMessage, TerminalFrame } from '../protocol/index.ts';
-import type {
-  Journal,
-  ReplyAddress,
-  SessionFacts,
-  StoredAnswer,
-  StoredPrompt,
-} from '../queue/types.ts';
+import type { TerminalFrame } from '../protocol/index.ts';
+import type { Journal, NewPrompt, ReplyAddress, StoredPrompt } from '../queue/types.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { encodeFrame, errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
 import { createOutbox } from './outbox.ts';
+import { refuseEarly } from './early-refusal.ts';
 import { EdgeSlots } from './edge-slots.ts';
+import { createFinisher } from './finish.ts';
 import type { EnergyMeter, Engine, InboundPrompt, ReplyPort, Routing } from './ports.ts';
 import {
   type Begin,
@@ -29,15 +25,13 @@ import {
   runPrompt,
   type StopReason,
 } from './run-prompt.ts';
-import { addToTotals, emptyTotals, type PipelineTotals } from './totals.ts';
+import { emptyTotals, type PipelineTotals } from './totals.ts';
 import { routedPrompt } from './turn.ts';
 
-/** What a refused client should wait before it tries again, when nothing better is known. */
-const DEFAULT_RETRY_MS = 5_000;
 /** How often expired answers and sessions are swept out of the journal. */
 const PRUNE_PERIOD_MS = 60_000;
-/** First and longest wait before an answer that could not be stored (disk full) is tried again. */
-const STORE_RETRY_MS = { first: 500, longest: 30_000 };
+/** After disk trouble the journal is asked for prompts again so much later. */
+const CLAIM_RETRY_MS = 30_000;
 /** How often waiting prompts are looked through for those that had better go to the cloud. */
 const DIVERT_PERIOD_MS = 2_000;
 /** Waiting prompts that are looked at then. */
@@ -121,9 +115,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, () => journal.prune());
   const divertTimer =
-    routing.cloud === null ? undefined : clock.setRepeating(DIVERT_PERIOD_MS, pump);
+    routing.cloud === null ? undefined : clock.setRepeating(DIVERT_PERIOD_MS, divert);
   const availability = watchAvailability({ engine, clock, onChange: pump });
+  const finish = createFinisher({
+    ...options,
+    outbox,
+    totals,
+    givesUp: () => stopped || pumping,
+  });
   // What an earlier life accepted runs as soon as the engine does.
+  queueMicrotask(divert);
   queueMicrotask(pump);
 
   /** Log fields that tell what people wrote. */
@@ -148,7 +149,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
     const { prompt, body } = admission;
     try {
-      refuseEarly(body.model, prompt.priority, prompt.deadlineMs);
+      refuseEarly(
+        { priorityEtaMs: estimate.firstTokenMs(journal.aheadOf(prompt.priority)), draining },
+        prompt,
+        body,
+        { engine, routing, availability },
+      );
       const accepted = journal.accept(prompt);
       switch (accepted.kind) {
         case 'accepted':
@@ -168,6 +174,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
             });
             port.trySend({ id: prompt.id, reply: prompt.reply, payload });
           }
+          divertNew(accepted.seq, prompt, accepted.ahead);
           pump();
           return;
         case 'in_progress':
@@ -190,59 +197,21 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  /** Reasons to refuse that need no look into the journal's rows. */
-  function refuseEarly(model: string | undefined, priority: number, deadlineMs: number | null) {
-    if (draining) {
-      throw new TwowattError('draining', 'this node is draining and takes no new prompts', {
-        retryAfterMs: DEFAULT_RETRY_MS,
-      });
-    }
-    const status = engine.status();
-    const elsewhere = model !== undefined && routing.inCloud(model);
-    if (availability.givenUp() && routing.cloud === null) throw availability.error();
-    if (model !== undefined && status.model !== null && model !== status.model.id && !elsewhere) {
-      throw new TwowattError(
-        'model_unavailable',
-        `model: this node serves "${status.model.id}", not "${model}"`,
-        { param: 'model' },
-      );
-    }
-    if (deadlineMs !== null) {
-      const eta = estimate.firstTokenMs(journal.aheadOf(priority));
-      if (deadlineMs <= 0)
-        throw new TwowattError('expired', 'the prompt expired before it arrived');
-      if (eta !== null && eta > deadlineMs && routing.cloud === null) {
-        throw new TwowattError(
-          'deadline_unmeetable',
-          `deadline_ms: the answer would begin in about ${Math.round(eta)} ms, the deadline is ${deadlineMs} ms`,
-          { param: 'deadline_ms', retryAfterMs: eta - deadlineMs },
-        );
-      }
-    }
-  }
-
   /** Claims and starts whatever can run now. Safe to call at any time, also from within itself. */
   function pump(): void {
     if (stopped || pumping) return;
     // Starting a prompt changes the engine's status, and every change of status pumps.
     pumping = true;
-    try {
+    withoutTrouble(() => {
       expireWaiting();
-      divert();
       if (availability.givenUp()) answerAllUnavailable();
       while (edgeRuns() && slots.free) {
         const stored = journal.claim();
         if (stored === undefined) break;
         start(stored);
       }
-    } catch (error) {
-      // Disk trouble: what was accepted stays in the journal and is tried again.
-      logger.error({ error }, 'could not take the next prompt from the journal');
-      retryTimer?.cancel();
-      retryTimer = clock.setTimer(STORE_RETRY_MS.longest, pump);
-    } finally {
-      pumping = false;
-    }
+    });
+    pumping = false;
   }
 
   function edgeRuns(): boolean {
@@ -264,21 +233,43 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** Starts those of the waiting prompts whose way leads to the cloud: they need no place here. */
   function divert(): void {
-    if (routing.cloud === null) return;
-    let ahead = 0;
-    for (const waiting of journal.ready(DIVERT_AT_MOST)) {
-      if (ending.has(waiting.seq)) continue;
-      if (wayOf(waiting, ahead)?.target !== 'cloud') {
-        ahead += 1;
-        continue;
+    if (routing.cloud === null || stopped) return;
+    withoutTrouble(() => {
+      let ahead = 0;
+      for (const waiting of journal.ready(DIVERT_AT_MOST)) {
+        if (ending.has(waiting.seq)) continue;
+        if (wayOf(waiting, ahead)?.target === 'cloud') startOutOfTurn(waiting.seq, ahead);
+        else ahead += 1;
       }
-      const stored = journal.claim(waiting.seq);
-      if (stored !== undefined) start(stored, ahead);
+    });
+  }
+
+  /** The same for one that has just been accepted, without a look at the others. */
+  function divertNew(seq: number, prompt: NewPrompt, ahead: number): void {
+    if (routing.cloud === null || stopped) return;
+    withoutTrouble(() => {
+      if (wayOf(prompt, ahead)?.target === 'cloud') startOutOfTurn(seq, ahead);
+    });
+  }
+
+  function startOutOfTurn(seq: number, ahead: number): void {
+    const stored = journal.claim(seq);
+    if (stored !== undefined) start(stored, ahead);
+  }
+
+  /** Disk trouble: what was accepted stays in the journal and is tried again. */
+  function withoutTrouble(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      logger.error({ error }, 'could not take the next prompt from the journal');
+      retryTimer?.cancel();
+      retryTimer = clock.setTimer(CLAIM_RETRY_MS, pump);
     }
   }
 
   /** Undefined for a prompt that may go neither way; it ends when its turn comes. */
-  function wayOf(stored: StoredPrompt, ahead: number) {
+  function wayOf(stored: NewPrompt, ahead: number) {
     try {
       return routing.decide(routedPrompt(stored, journal), edgeState(ahead));
     } catch {
@@ -343,45 +334,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       logger.error({ id: stored.id, error }, 'running a prompt failed');
       await finish(stored, errorFrame(frameHead(stored.id, node), toTwowattError(error)), []);
     }
-  }
-
-  /** Stores the answer, however long the disk refuses, and only then sends it. */
-  async function finish(
-    stored: StoredPrompt,
-    frame: TerminalFrame,
-    turns: ChatMessage[],
-    facts?: SessionFacts,
-  ): Promise<void> {
-    const payload = encodeFrame(frame, stored.reply.format) ?? '';
-    let answer: StoredAnswer | undefined;
-    for (let waitMs = STORE_RETRY_MS.first; answer === undefined; waitMs *= 2) {
-      try {
-        answer = journal.complete(stored.seq, payload, turns, facts);
-      } catch (error) {
-        if (isGone(error)) {
-          logger.warn(
-            { id: stored.id },
-            'the prompt was erased while it ran: its answer is dropped',
-          );
-          return;
-        }
-        logger.error({ id: stored.id, error }, 'an answer could not be stored; trying again');
-        // At a stop the prompt stays `running` in the journal and is run again at the next start.
-        if (stopped || pumping) return;
-        await sleep(clock, Math.min(waitMs, STORE_RETRY_MS.longest));
-      }
-    }
-    addToTotals(totals, frame);
-    logger.info(
-      {
-        id: stored.id,
-        type: frame.type,
-        ...(frame.type === 'error' ? { code: frame.error.code } : shown({ text: frame.text })),
-      },
-      'prompt answered',
-    );
-    outbox.send(answer);
-    options.onAnswer?.(frame);
   }
 
   /** Ends a prompt that is waiting in the journal, without running it. */
@@ -461,9 +413,4 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     slotsBusy: () => slots.taken,
     progress: () => progress,
   };
-}
-
-/** The journal no longer knows the prompt: somebody erased the data while it ran. */
-function isGone(error: unknown): boolean {
-  return (error as { problem?: unknown } | null)?.problem === 'unknown_prompt';
 }

@@ -14,7 +14,13 @@ export type TurnContext = {
 };
 
 /** A stored prompt as the router sees it. */
-export function routedPrompt(stored: StoredPrompt, journal: Journal): RoutedPrompt {
+export function routedPrompt(
+  stored: Pick<StoredPrompt, 'body' | 'session'> & {
+    expiresAt?: number | null;
+    deadlineMs: number | null;
+  },
+  journal: Journal,
+): RoutedPrompt {
   const body = JSON.parse(stored.body) as PromptBody;
   const facts: SessionFacts =
     stored.session === null ? { local: false, target: null } : journal.sessionFacts(stored.session);
@@ -25,7 +31,8 @@ export function routedPrompt(stored: StoredPrompt, journal: Journal): RoutedProm
     privacy: strictestPrivacy(body.privacy, facts.local ? 'local' : undefined),
     labelSource: facts.local && body.privacy !== 'local' ? 'session' : body.privacyFrom,
     sessionTarget: facts.target,
-    deadlineMs: stored.expiresAt === null ? null : stored.expiresAt - journal.now(),
+    deadlineMs:
+      typeof stored.expiresAt === 'number' ? stored.expiresAt - journal.now() : stored.deadlineMs,
   };
 }
 
