@@ -93,14 +93,44 @@ function fitScored(rows: readonly Row[]): GateStages {
   const early = SCORED_POINTS.map((answerTokens) =>
     answerTokens === 0 ? withBar(rows, 0, known) : fitPoint(rows, answerTokens, kinds),
   );
-  return { final: [known, right], early };
+  const final = [known, right];
+  return { final, bar: barOf(rows, final), early };
 }
 
 function fitUnscored(rows: readonly Row[]): GateStages {
   const kinds = ['answer', 'margin', 'entropy'] as const;
   const final = roundedModel(fitLogistic(samplesOf(rows, ALL, wholeEvidence), kinds));
   const early = UNSCORED_POINTS.map((answerTokens) => fitPoint(rows, answerTokens, kinds));
-  return { final: [final], early };
+  return { final: [final], bar: barOf(rows, [final]), early };
+}
+
+/** Of the general prompts so many must stay below the bar. */
+const BELOW_BAR = 0.98;
+
+/**
+ * Halfway, in logits, between the score that hardly any general prompt passes and an even chance: right
+ * answers to prompts in other words than the domain's own lie there, general prompts do not.
+ */
+function barOf(rows: readonly Row[], final: GateModel[]): number {
+  const stages: GateStages = { final, bar: 0.5, early: [] };
+  const fit = {
+    format: GATE_FORMAT,
+    sourceDigest: '',
+    form: 'int8',
+    scored: stages,
+    unscored: stages,
+  } as const;
+  const scores = rows
+    .filter((row) => row.set === 'out')
+    .flatMap((row) => {
+      const signals = wholeSignals(row);
+      const score = signals === undefined ? null : gateScore(signals, fit);
+      return score === null ? [] : [score];
+    })
+    .toSorted((a, b) => a - b);
+  const most = scores[Math.floor(BELOW_BAR * scores.length)] ?? 0.5;
+  const halfway = 1 / (1 + Math.sqrt((1 - most) / most));
+  return rounded(Math.min(0.5, Math.max(0.01, halfway)));
 }
 
 /** Answers that have ended by then are judged as a whole, and not here. */
@@ -134,7 +164,7 @@ function withBar(rows: readonly Row[], answerTokens: number, model: GateModel): 
 export function pointScore(row: Answered, { answerTokens, model }: GatePoint): number | null {
   const signals = signalsAt(row, answerTokens);
   if (signals === undefined) return null;
-  const lone: GateStages = { final: [model], early: [] };
+  const lone: GateStages = { final: [model], bar: 0.5, early: [] };
   return gateScore(
     { ...signals, answerLogprob: signals.answerLogprob ?? 0 },
     { format: GATE_FORMAT, sourceDigest: '', form: 'int8', scored: lone, unscored: lone },

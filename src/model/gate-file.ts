@@ -16,6 +16,7 @@ const model = v.object({
 });
 const stages = v.object({
   final: v.pipe(v.array(model), v.minLength(1)),
+  bar: v.pipe(finite, v.minValue(0.01), v.maxValue(0.99)),
   early: v.pipe(
     v.array(
       v.object({

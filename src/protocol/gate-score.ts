@@ -24,6 +24,8 @@ export type GateStages = {
    * not pass, and in one logistic the one would make up for the other.
    */
   final: GateModel[];
+  /** The product that counts as 0.5: halfway between what general prompts reach and an even chance. */
+  bar: number;
   /** From the first to the last; they use what is known by then. */
   early: GatePoint[];
 };
@@ -89,10 +91,11 @@ function stagesFor(signals: ConfidenceSignals, fit: GateFit): GateStages {
 export function gateScore(signals: ConfidenceSignals, fit: GateFit): number | null {
   if (signals.answerLogprob === null) return null;
   const evidence = gateEvidence(signals);
-  return stagesFor(signals, fit).final.reduce(
-    (product, model) => product * logistic(logit(model, evidence)),
-    1,
-  );
+  const { final, bar } = stagesFor(signals, fit);
+  const product = final.reduce((sum, model) => sum * logistic(logit(model, evidence)), 1);
+  // Its odds over the bar's odds, as a probability again.
+  const odds = (product / (1 - product)) * ((1 - bar) / bar);
+  return Number.isFinite(odds) ? odds / (1 + odds) : 1;
 }
 
 /** The gate's score where the build has a fit and the engine signals; else the answer's confidence. */

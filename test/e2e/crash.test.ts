@@ -54,7 +54,8 @@ describe.skipIf(!mosquittoAvailable())('SIGKILL at random moments under load', (
     daemon = startDaemonProcess({
       brokerUrl: broker.url,
       stateFolder: folder.path,
-      set: ['log.level=debug'],
+      // Every prompt is to have an answer, also one that the model is not sure of.
+      set: ['log.level=debug', 'router.low_confidence_action=answer'],
     });
   };
 

@@ -169,7 +169,11 @@ for (const { name, start, version, skip } of BROKERS) {
       expect(await request('governor.set', {})).toMatchObject({
         error: { code: 'invalid_request' },
       });
-      expect(await request('decisions')).toMatchObject({ error: { code: 'unsupported' } });
+      expect(await request('decisions', { limit: 1 })).toMatchObject({
+        status: 'ok',
+        data: { decisions: [{ target: 'edge', endpoint: null, error: null }] },
+      });
+      expect(await request('model.rollback')).toMatchObject({ error: { code: 'unsupported' } });
       expect(
         await request('config.set', {
           set: {

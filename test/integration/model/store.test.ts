@@ -97,7 +97,12 @@ describe('resolveModel', () => {
   it('uses a converted folder as it is, after checking its manifest', async () => {
     const out = join(scratch, 'converted');
     const manifest = await convertModel(folder, { out, form: 'fp32' });
-    expect(await resolve({ path: out })).toEqual({ folder: out, manifest, converted: false });
+    expect(await resolve({ path: out })).toEqual({
+      source: out,
+      folder: out,
+      manifest,
+      converted: false,
+    });
     writeFileSync(join(out, 'twowatt.json'), '{}');
     await expect(resolve({ path: out })).rejects.toMatchObject({ fault: 'bad_manifest' });
   });

@@ -190,39 +190,43 @@ describe('hostile trees', () => {
     },
   );
 
-  it('every fault in every file of a board that has power sensors', async () => {
-    const readings: [board: string, file: RegExp][] = [
-      ['jetson-orin-nano', /(in1_input|curr1_input|\/temp)$/],
-      ['raspberry-pi-cm4', /(power1_input|\/temp)$/],
-    ];
-    for (const [board, file] of readings) {
-      const entries = manifests.get(board) ?? [];
-      for (const [place, entry] of entries.entries()) {
-        if (!file.test(entry.path)) continue;
-        for (const fault of faultNames) {
-          const folder = mkdtempSync(join(root, 'each-'));
-          lay(entries, folder);
-          damage(entries, folder, [[place, fault]]);
-          const sensors = openSensors({
-            sysfsRoot: join(folder, 'sys'),
-            procRoot: join(folder, 'proc'),
-            vcgencmd: '',
-            profile: null,
-            clock: createVirtualClock(),
-            pid: process.pid,
-            logger: silentLogger,
-          });
-          const sample = sensors.sample();
-          expectSane(sample);
-          // A broken sensor of the board's power is a reason, and never a smaller power.
-          if (!entry.path.endsWith('temp'))
-            expect([fault, sample.boardW.ok]).toEqual([fault, false]);
-          sensors.close();
-          rmSync(folder, { recursive: true, force: true });
+  it(
+    'every fault in every file of a board that has power sensors',
+    { timeout: 120_000 },
+    async () => {
+      const readings: [board: string, file: RegExp][] = [
+        ['jetson-orin-nano', /(in1_input|curr1_input|\/temp)$/],
+        ['raspberry-pi-cm4', /(power1_input|\/temp)$/],
+      ];
+      for (const [board, file] of readings) {
+        const entries = manifests.get(board) ?? [];
+        for (const [place, entry] of entries.entries()) {
+          if (!file.test(entry.path)) continue;
+          for (const fault of faultNames) {
+            const folder = mkdtempSync(join(root, 'each-'));
+            lay(entries, folder);
+            damage(entries, folder, [[place, fault]]);
+            const sensors = openSensors({
+              sysfsRoot: join(folder, 'sys'),
+              procRoot: join(folder, 'proc'),
+              vcgencmd: '',
+              profile: null,
+              clock: createVirtualClock(),
+              pid: process.pid,
+              logger: silentLogger,
+            });
+            const sample = sensors.sample();
+            expectSane(sample);
+            // A broken sensor of the board's power is a reason, and never a smaller power.
+            if (!entry.path.endsWith('temp'))
+              expect([fault, sample.boardW.ok]).toEqual([fault, false]);
+            sensors.close();
+            rmSync(folder, { recursive: true, force: true });
+          }
         }
       }
-    }
-  });
+    },
+  );
 
   it('leaves nothing behind', () => {
     expect(readdirSync(root)).toEqual(['fifo']);

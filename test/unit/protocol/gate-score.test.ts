@@ -16,6 +16,7 @@ const model: fc.Arbitrary<GateModel> = fc.record({
 });
 const stages = fc.record({
   final: fc.array(model, { minLength: 1, maxLength: 2 }),
+  bar: fc.double({ min: 0.05, max: 0.95, noNaN: true }),
   early: fc
     .tuple(model, model, fc.double({ min: 0, max: 0.5, noNaN: true }))
     .map(([first, second, escalateBelow]) => [
@@ -75,7 +76,7 @@ describe('gateScore', () => {
 
   it('does rise with each signal that has a weight', () => {
     const all = { prompt: 1, answer: 1, margin: 1, entropy: 1 };
-    const lone = { final: [{ bias: 0, weights: all }], early: [] };
+    const lone = { final: [{ bias: 0, weights: all }], bar: 0.5, early: [] };
     const fit: GateFit = {
       format: 1,
       sourceDigest: '0'.repeat(64),
@@ -161,7 +162,7 @@ describe('earlyGate', () => {
       sourceDigest: '0'.repeat(64),
       form: 'int8',
       scored: null,
-      unscored: { final: [flat(0)], early },
+      unscored: { final: [flat(0)], bar: 0.5, early },
     };
     const after = (answerTokens: number) => ({
       answerTokens,
