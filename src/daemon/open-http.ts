@@ -1,6 +1,23 @@
 import { type Config, readSecretFile } from '../config/index.ts';
 import { type Clock, type Logger, packageVersion } from '../core/index.ts';
-import { createHttpGateway, type HttpGateway } from '../gateway/http/index.ts';
+import { createHttpGateway, type HttpGateway, type ServedModel } from '../gateway/http/index.ts';
+import type { ModelFacts } from '../protocol/index.ts';
+
+/** What a prompt may name: the board's model, then those of the cloud endpoints. */
+export function servedModels(
+  own: ModelFacts | null,
+  endpoints: Config['cloud']['endpoints'],
+): ServedModel[] {
+  const names = new Set(own === null ? [] : [own.id]);
+  const board = own === null ? [] : [{ id: own.id, endpoint: null, facts: own }];
+  const cloud = endpoints.flatMap(({ name, model }) => {
+    if (names.has(model)) return [];
+    names.add(model);
+    return [{ id: model, endpoint: name, facts: null }];
+  });
+  // While no model is known, no name is refused.
+  return own === null ? [] : [...board, ...cloud];
+}
 
 /** The HTTP gateway as configured, not yet listening; null when it is switched off. */
 export function openHttp(parts: {

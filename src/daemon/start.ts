@@ -10,7 +10,7 @@ import { buildInfo } from './info.ts';
 import type { RootLogger } from './logger.ts';
 import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
-import { openHttp } from './open-http.ts';
+import { openHttp, servedModels } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
@@ -165,7 +165,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       handlers: {
         onPrompt: async (message) => pipeline?.submit(message),
         onCancel: (id, topic) => pipeline?.cancel(id, { kind: 'http', topic }),
-        models: () => [engine.status().model].filter((model) => model !== null),
+        models: () => servedModels(engine.status().model, config.cloud.endpoints),
         ready() {
           const { state } = engine.status();
           return { model: state === 'ready' || state === 'busy', broker: gateway.connected() };

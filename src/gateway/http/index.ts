@@ -11,4 +11,4 @@
  *   pay for it.
  */
 export { createHttpGateway } from './gateway.ts';
-export type { HttpGateway } from './types.ts';
+export type { HttpGateway, ServedModel } from './types.ts';

@@ -1,5 +1,6 @@
 import { type ErrorBody, ERROR_TABLE } from '../../core/index.ts';
-import type { DoneFrame, FinishReason, ModelFacts, TokenLogprob } from '../../protocol/index.ts';
+import type { DoneFrame, FinishReason, TokenLogprob } from '../../protocol/index.ts';
+import type { ServedModel } from './types.ts';
 import type { Endpoint } from './openai-request.ts';
 
 /** What every object of one answer begins with. */
@@ -114,12 +115,12 @@ export function chunksOf(head: AnswerHead, options: { model: string; includeUsag
   };
 }
 
-export function modelObject(model: ModelFacts, createdS: number) {
-  const { id, digest, architecture, form, parameters, contextTokens } = model;
+export function modelObject({ id, endpoint, facts }: ServedModel, createdS: number) {
+  const model = { id, object: 'model', created: createdS };
+  if (facts === null) return { ...model, owned_by: endpoint, twowatt: { endpoint } };
+  const { digest, architecture, form, parameters, contextTokens } = facts;
   return {
-    id,
-    object: 'model',
-    created: createdS,
+    ...model,
     owned_by: 'twowatt',
     twowatt: { digest, architecture, form, parameters, context_tokens: contextTokens },
   };

@@ -32,12 +32,17 @@ export type HttpGatewayHandlers = {
   /** Nobody waits any more for the answer to the prompt of this id and reply topic. */
   onCancel(id: string, topic: string): void;
   /** Models that a request may name; empty while none is known. */
-  models(): ModelFacts[];
+  models(): ServedModel[];
   ready(): { model: boolean; broker: boolean };
   /** The last telemetry that was made, and the conditions that hold; must not read sensors. */
   telemetry(): Telemetry | null;
   health(): HealthCondition[];
 };
+
+/** A model that prompts may name: the board's own, with its facts, or a cloud endpoint's. */
+export type ServedModel =
+  | { id: string; endpoint: null; facts: ModelFacts }
+  | { id: string; endpoint: string; facts: null };
 
 /** What `/api/events` tells, by the event's name. Neither prompts nor answers are in it. */
 export type BoardEvents = {

@@ -7,6 +7,7 @@ import type { HttpGatewayOptions } from '../../../src/gateway/http/types.ts';
 import type { HealthCondition } from '../../../src/protocol/index.ts';
 import { openJournal } from '../../../src/queue/index.ts';
 import { createPipeline, type Pipeline } from '../../../src/service/index.ts';
+import { servedModels } from '../../../src/daemon/open-http.ts';
 import { createFakeEngine, type FakeEngineOptions } from '../../fakes/fake-engine.ts';
 import { testRouting } from '../../fakes/routing.ts';
 import { telemetryExample } from '../../fixtures/telemetry.ts';
@@ -64,7 +65,7 @@ export async function startBoard(
     handlers: {
       onPrompt: async (message) => pipeline?.submit(message),
       onCancel: (id, topic) => pipeline?.cancel(id, { kind: 'http', topic }),
-      models: () => [engine.status().model].filter((model) => model !== null),
+      models: () => servedModels(engine.status().model, []),
       ready: () => ({ model: engine.status().state === 'ready', broker: true }),
       telemetry: () => telemetry,
       health: () => [DISK_FULL],
