@@ -37,19 +37,22 @@ export class StepAsker implements StepGate {
     this.#ahead = null;
   }
 
-  acquire(step: Step, signal: AbortSignal): Promise<void> {
+  async acquire(step: Step, signal: AbortSignal): Promise<void> {
     const job = this.#job;
-    if (!this.#driven || job === undefined) return Promise.resolve();
+    if (!this.#driven || job === undefined) return;
+    // A grant that came while the last step blocked this thread is still to be read.
+    if (this.#ahead === null) await new Promise((resolve) => setImmediate(resolve));
+    if (!this.#driven || signal.aborted) return;
     const report = this.#unsent;
     const taken = step.phase === 'decode' && step.position === this.#ahead;
     this.#unsent = null;
     this.#ahead = null;
     if (taken && report !== null) {
       this.#send({ type: 'took', job, step, report });
-      return Promise.resolve();
+      return;
     }
     const ask = ++this.#asks;
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       const pass = () => {
         this.#waiting.delete(ask);
         signal.removeEventListener('abort', pass);
