@@ -200,7 +200,7 @@ export class Planner {
 
   /** Down at once when chunks turn out too dear; up only when the next size clearly fits. */
   #rows(budgetW: number, present: number): number {
-    const chunk = (rows: number): GovernorStep => ({ phase: 'prefill', rows, position: 256 });
+    const chunk = (rows: number): GovernorStep => ({ phase: 'prefill', rows, position: 512 });
     // While mixing, the clock may fall to the lower point in the middle of a chunk.
     const slowest = this.#mixing ? this.#lowPoint : this.#point;
     const seconds = (rows: number) => this.#model.seconds(slowest, chunk(rows));
