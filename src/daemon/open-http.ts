@@ -1,5 +1,5 @@
-import { type Config, readSecretFile } from '../config/index.ts';
-import { type Clock, type Logger, packageVersion } from '../core/index.ts';
+import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
+import { type Clock, type Logger, packageVersion, toTwowattError } from '../core/index.ts';
 import { createHttpGateway, type HttpGateway, type ServedModel } from '../gateway/http/index.ts';
 import type { ModelFacts } from '../protocol/index.ts';
 
@@ -48,4 +48,23 @@ export function openHttp(parts: {
     logger: parts.logger.child({ room: 'http' }),
     clock: parts.clock,
   });
+}
+
+/**
+ * Listens; null when HTTP is off, or when its default port is another's: nobody asked for that port, and
+ * MQTT must be served all the same. A port that was chosen throws.
+ */
+export async function startHttp(
+  http: HttpGateway | null,
+  { origins }: LoadedConfig,
+  logger: Logger,
+): Promise<{ host: string; port: number } | null> {
+  try {
+    return (await http?.start()) ?? null;
+  } catch (error) {
+    const { message, param } = toTwowattError(error);
+    if (param !== 'http.port' || origins['http.port'].source !== 'default') throw error;
+    logger.error({ param }, `no HTTP: ${message}`);
+    return null;
+  }
 }

@@ -10,7 +10,7 @@ import { buildInfo } from './info.ts';
 import type { RootLogger } from './logger.ts';
 import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
-import { openHttp, servedModels } from './open-http.ts';
+import { openHttp, servedModels, startHttp } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
@@ -261,8 +261,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     });
 
-    // Before the broker hands us prompts: a port that is taken ends the start.
-    const httpAddress = (await http?.start()) ?? null;
+    // Before the broker hands us prompts: a port that somebody chose and cannot have ends the start.
+    const httpAddress = await startHttp(http, loaded, logger);
     gateway.publishState('online');
     publishInfo();
     gateway.start();
