@@ -88,6 +88,8 @@ function demoConfigs(options: DemoOptions, stateFolder: string, ports: Ports) {
       `node.state_folder=${join(stateFolder, GATEWAY)}`,
       `mqtt.url=mqtt://127.0.0.1:${ports.mqtt}`,
       `http.port=${ports.gateway}`,
+      // The bigger machine, with the mains behind it.
+      'governor.budget_w=50',
       'router.low_confidence_action=error',
       // What is said of models counts for both; ports and names are each one's own.
       ...options.set.filter((setting) => /^(model|engine)\./.test(setting)),

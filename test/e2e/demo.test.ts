@@ -26,7 +26,10 @@ const linesOf = (text: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
 
-describe('twowatt demo', () => {
+/** The demo keeps to 2 W of a machine that it knows nothing of, and starts two engines. */
+const PATIENCE_MS = 90_000;
+
+describe('twowatt demo', { timeout: 120_000 }, () => {
   let folder: ReturnType<typeof temporaryFolder>;
   let tmp: string;
   beforeEach(() => {
@@ -61,7 +64,7 @@ describe('twowatt demo', () => {
 
   it('stays up for prompts of one’s own until it is interrupted, and then leaves nothing behind', async () => {
     const run = startCli(folder.path, ['demo', '--json'], { env: { TMPDIR: tmp } });
-    await until(() => run.stdout().includes('"closing"'), 'the end of the prompts');
+    await until(() => run.stdout().includes('"closing"'), 'the end of the prompts', PATIENCE_MS);
     const url = linesOf(run.stdout()).at(-1)?.broker ?? '';
     const remote = ['ask', '--broker', url, '--node', 'demo', DEMO_SUGGESTION];
     expect(await runCli(folder.path, remote)).toEqual({
@@ -76,7 +79,11 @@ describe('twowatt demo', () => {
 
   it('fits an 80-column terminal and says how to go on', async () => {
     const run = startCli(folder.path, ['demo'], { env: { TMPDIR: tmp } });
-    await until(() => run.stdout().includes('Ctrl-C ends the demo'), 'the end of the prompts');
+    await until(
+      () => run.stdout().includes('Ctrl-C ends the demo'),
+      'the end of the prompts',
+      PATIENCE_MS,
+    );
     run.signal('SIGTERM');
     expect(await run.exited).toBe(0);
     expect(run.stdout()).toMatch(

@@ -55,8 +55,12 @@ export async function runCli(home: string, args: string[], options: CliOptions =
   return { code, stdout: run.stdout(), stderr: run.stderr() };
 }
 
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 20_000;
+export async function until(
+  condition: () => boolean,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((wake) => setTimeout(wake, 10));
