@@ -6,11 +6,10 @@
  *   npm run bench:escalation [-- --in-domain 150 --general 50]
  */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { DoneFrame, TerminalFrame } from '../src/protocol/index.ts';
-import { mosquittoAvailable, startAedes, startMosquitto } from '../test/fakes/brokers.ts';
+import { freePort, mosquittoAvailable, startAedes, startMosquitto } from '../test/fakes/brokers.ts';
 import {
   BASE,
   connectDevice,
@@ -40,13 +39,7 @@ function rowsOf(file: string, most: number): string[] {
     .map((row) => (JSON.parse(row) as { messages: string[] }).messages[0] ?? '');
 }
 
-const port = await new Promise<number>((resolve) => {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1', () => {
-    const address = probe.address();
-    probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-  });
-});
+const port = await freePort();
 const folders = [temporaryFolder(), temporaryFolder()];
 const broker = await (mosquittoAvailable() ? startMosquitto() : startAedes());
 const device = await connectDevice(broker.url);

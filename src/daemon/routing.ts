@@ -88,6 +88,11 @@ export function createRouting(parts: RoutingParts): Routing {
     };
   }
 
+  const cloudUsable = (): boolean => {
+    const state = cloudState();
+    return state.tiers.length > 0 && state.reachable && state.budgetLeft;
+  };
+
   const policy = (): RoutePolicy => ({
     policy: config().router.policy,
     difficultyThreshold: threshold(),
@@ -171,9 +176,7 @@ export function createRouting(parts: RoutingParts): Routing {
     watch(prompt, mayLeave) {
       const fit = parts.gateFit();
       if (fit === null || prompt.route === 'edge') return null;
-      const { tiers: any, reachable, budgetLeft } = cloudState();
-      const escalates =
-        mayLeave && mayEscalate(prompt) && any.length > 0 && reachable && budgetLeft;
+      const escalates = mayLeave && mayEscalate(prompt) && cloudUsable();
       return (signals, text) => {
         const { confidence_threshold: least, low_confidence_action: action } = config().router;
         if (!earlyGate(signals, fit, least)) return 'go_on';
@@ -185,12 +188,9 @@ export function createRouting(parts: RoutingParts): Routing {
     wantsSignals: (prompt) => prompt.route !== 'edge' && parts.gateFit() !== null,
     shadow(id, prompt, conversation, answer) {
       const { shadow_share: share } = config().router;
-      const { tiers: any, reachable, budgetLeft } = cloudState();
       const asked =
         privacy !== null &&
-        any.length > 0 &&
-        reachable &&
-        budgetLeft &&
+        cloudUsable() &&
         prompt.route !== 'edge' &&
         isShadowed({ privacy: prompt.privacy, target: 'edge' }, share, parts.random());
       if (asked) {

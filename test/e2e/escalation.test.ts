@@ -1,6 +1,11 @@
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type MosquittoBroker, mosquittoAvailable, startMosquitto } from '../fakes/brokers.ts';
+import {
+  freePort,
+  type MosquittoBroker,
+  mosquittoAvailable,
+  startMosquitto,
+} from '../fakes/brokers.ts';
 import {
   BASE,
   connectDevice,
@@ -51,14 +56,6 @@ async function startWire(targetPort: number) {
       server.close();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** A board whose cloud is another twowatt, over real HTTP; both run the bundled model. */
