@@ -114,6 +114,10 @@ export function startGoverning(options: {
         clock,
         sampleHz: config().governor.sample_hz,
         sample: () => sensors.sample(),
+        ownCpuMs() {
+          const { user, system } = process.cpuUsage();
+          return (user + system) / 1000;
+        },
         applyOrder(order) {
           // A profile may know more cores than this container or simulated board really has.
           const most = Math.min(order.threads, availableParallelism());

@@ -7,7 +7,14 @@ export type Step = {
   position: number;
 };
 
-export type StepReport = Step & { durationMs: number };
+export type StepReport = Step & {
+  durationMs: number;
+  /**
+   * CPU time of all the engine's threads since the report before (a job's first: since its start), ms:
+   * the step and what surrounds it. Absent where nobody counts it.
+   */
+  cpuMs?: number;
+};
 
 /**
  * Grants the engine its steps, one at a time. A governor paces the engine, or holds it, by granting

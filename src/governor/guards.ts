@@ -5,6 +5,7 @@ const BLIND_GUARD = { never: 0.12, lost: 0.15 };
 const GUARD = { base: 0.006, perSigma: 0.4, most: 0.1 };
 /** In a second nothing can be made good: there the whole of the uncertainty is kept away from. */
 const STRICT_GUARD = { base: 0.01, perSigma: 0.8, most: 0.15 };
+
 /** The part of the budget that nothing may use: rounding, timers, the moment between two samples. */
 export const MARGIN = 0.007;
 /**

@@ -8,8 +8,9 @@ import { PowerMeter } from './meter.ts';
 import { Planner } from './planner.ts';
 import { type Allowance, Purse } from './purse.ts';
 import { packState, unpackState } from './saved-state.ts';
-import { believableJ, type RunningStep } from './running-step.ts';
-import { powerKey, StepModel, type Work } from './step-model.ts';
+import type { Work } from './paces.ts';
+import { believableJ, busyOf, type RunningStep } from './running-step.ts';
+import { powerKey, StepModel } from './step-model.ts';
 import { QuietWatch } from './quiet.ts';
 import { type Stretch, Stretches } from './stretch.ts';
 import { ThermalLimiter } from './thermal.ts';
@@ -26,6 +27,11 @@ const PACED_FOR_MS = 2000;
 const MEAN_MS = 10_000;
 /** Smoothing of what the model thinks the work draws; about a sensor's lag. */
 const EXPECTED_SETTLE_MS = 1000;
+
+/** Of 100 errors that are spread normally one is larger than so many standard deviations. */
+const ONE_IN_A_HUNDRED = 2.33;
+/** More of the budget is not kept clear of them, so that a sensor that raves does not stop the work. */
+const MOST_OFF = 0.3;
 
 /** The step that rates are stated for. */
 const TYPICAL: GovernorStep = { phase: 'decode', rows: 1, position: 256 };
@@ -88,8 +94,10 @@ export function createLaw(options: LawOptions): Law {
     const { share, hold } = thermal.view(now);
     const spent = day.leftJ(now) <= 0;
     return {
+      budgetW,
       promisedW,
       strictW: budgetW * (1 - guard.strict),
+      secondsOffW: budgetW * Math.min(MOST_OFF, ONE_IN_A_HUNDRED * stretches.secondsOff),
       effectiveW: hold !== null || spent ? 0 : Math.min(promisedW * EVEN, budgetW * share),
       idleW: settings.scope === 'above_idle' ? 0 : meter.idleW(),
     };
@@ -262,6 +270,7 @@ export function createLaw(options: LawOptions): Law {
         startMs: now,
         debitedJ,
         watts: steps.watts(planner.point, work),
+        busyW: steps.busyWatts(planner.point, work),
         key: powerKey(planner.point, step.phase),
         accountedMs: now,
         accountedJ: 0,
@@ -275,12 +284,13 @@ export function createLaw(options: LawOptions): Law {
         ? Math.max(0, report.durationMs)
         : now - running.startMs;
       const { point, work } = running;
-      let drawnW = running.watts;
+      const busyMs = busyOf(report, took, point.threads, board.cores);
+      let busyW = running.busyW;
       // The clock changed under the step: neither its time nor its watts are those of one point.
-      if (point === planner.point) steps.learnSeconds(point, work, took / 1000);
-      else drawnW = Math.max(drawnW, steps.watts(planner.point, work));
-      const joules = believableJ(running, drawnW, took);
-      surplus.explain(point.threads, took / 1000);
+      if (point === planner.point) steps.learnSeconds(point, work, took / 1000, busyMs / 1000);
+      else busyW = Math.max(busyW, steps.busyWatts(planner.point, work));
+      const joules = believableJ(running, busyW, busyMs);
+      surplus.explain(point.threads, busyMs / 1000);
       finish(joules, now - Math.min(took, now - running.startMs));
       // What measuring found later goes to the steps that follow, and no share is below zero.
       const extra = Math.min(joules, Math.max(-joules / 2, unsharedJ));

@@ -1,6 +1,6 @@
 import type { Clock, TimerHandle } from '../core/index.ts';
 import type { ActuatorOrder, BoardSample, EnergyShare } from '../protocol/index.ts';
-import type { Decision, GovernorStep, Law } from './types.ts';
+import type { Decision, GovernorStep, Law, StepTaken } from './types.ts';
 
 /** Sampling slows down to this, so long after the last step: a sensor's lag has died down by then. */
 const IDLE_AFTER_MS = 15_000;
@@ -14,6 +14,8 @@ export type GovernorLoopOptions = {
   sample: () => BoardSample | Promise<BoardSample>;
   /** Called when the order changes. What it returns, if anything, is what could be brought about. */
   applyOrder: (order: ActuatorOrder) => ActuatorOrder | undefined | void;
+  /** CPU time that this process has used so far, ms: its part of a step's work. Default: none. */
+  ownCpuMs?: () => number;
   /** After every sample. */
   onDecision: (decision: Decision) => void;
 };
@@ -23,7 +25,7 @@ export type GovernorGate = {
   /** Resolves when the step may run; also as soon as `signal` aborts, and then no step follows. */
   acquire(step: GovernorStep, signal: AbortSignal): Promise<void>;
   /** The granted step has run. */
-  report(report: GovernorStep & { durationMs: number }): void;
+  report(report: StepTaken): void;
   /** Whether `next` may follow the running step without being asked for. */
   ahead(next: GovernorStep): boolean;
   /** The step that was granted ahead has begun. */
@@ -58,6 +60,8 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
   let ordered: ActuatorOrder | undefined;
   let decision = law.decide(clock.monotonicMs());
   let job = { joules: 0, measured: true, steps: 0 };
+  const ownCpuMs = options.ownCpuMs ?? (() => 0);
+  let ownCpuCountedMs = 0;
   const waiters: { step: GovernorStep; pass: () => void }[] = [];
   let timer: TimerHandle | undefined;
   /** A granted step has not reported yet; steps run one at a time. */
@@ -122,6 +126,15 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
   });
   void look();
 
+  /** What this process does around a step (messages, journal, broker) is part of its price. */
+  function withOwnCpu(report: StepTaken): StepTaken {
+    if (report.cpuMs === undefined) return report;
+    const own = ownCpuMs();
+    const cpuMs = report.cpuMs + own - ownCpuCountedMs;
+    ownCpuCountedMs = own;
+    return { ...report, cpuMs };
+  }
+
   const total = (): EnergyShare => ({
     joules: job.joules,
     measured: job.measured && job.steps > 0,
@@ -155,7 +168,7 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
       report(report) {
         if (!granted) return;
         granted = false;
-        const share = law.end(report, clock.monotonicMs());
+        const share = law.end(withOwnCpu(report), clock.monotonicMs());
         job.joules += share.joules;
         job.measured &&= share.measured;
         job.steps += 1;
@@ -171,6 +184,7 @@ export function createGovernorLoop(options: GovernorLoopOptions): GovernorLoop {
       },
     },
     startJob() {
+      ownCpuCountedMs = ownCpuMs();
       job = { joules: 0, measured: true, steps: 0 };
     },
     endJob() {

@@ -1,6 +1,7 @@
 import type { ActuatorOrder, OperatingPoint } from '../protocol/index.ts';
 import { type Candidate, neighbours, stepsPerSecond, upperHull } from './points.ts';
-import { pointKey, type StepModel } from './step-model.ts';
+import { pointKey } from './paces.ts';
+import type { StepModel } from './step-model.ts';
 import type { GovernorBoard, GovernorStep } from './types.ts';
 
 /** The clock is changed at most so often. */

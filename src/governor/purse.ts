@@ -11,12 +11,16 @@ const CORRECTED = { leastWindowS: 20, ofBucket: 0.5 };
 
 /** The watts that steps may draw above idle. */
 export type Allowance = {
+  /** Budget less idle. */
+  budgetW: number;
   /** What the bucket fills with: budget less idle, less guard, less what temperature takes. */
   effectiveW: number;
   /** What the windows are held to: budget less idle, less guard. Heat lowers pace, not promises. */
   promisedW: number;
   /** The same with all of the guard: short windows have no time to make good what was misjudged. */
   strictW: number;
+  /** By so much the power of single seconds has been misjudged lately, all but one in a hundred. */
+  secondsOffW: number;
   /** Watts of the scope that are idle's, which the windows' tolerance covers as well. */
   idleW: number;
 };
@@ -57,12 +61,15 @@ export class Purse {
   /** `spareJ`: joules that on top of the burst may be saved up for a while. */
   allow(allowance: Allowance, nowMs: number, spareJ = 0): void {
     this.#allowance = allowance;
-    const { effectiveW, promisedW, strictW, idleW } = allowance;
+    const { budgetW, effectiveW, promisedW, strictW, secondsOffW, idleW } = allowance;
     this.#bucket.set(effectiveW, effectiveW * this.#burstS + spareJ, nowMs);
     for (const window of this.#windows) {
       // (budget · (1 + over) − idle) has to come out as (allowed · (1 + over)).
       const extra = (idleW * window.over) / (1 + window.over);
-      window.allow((window.over > 0 ? strictW : promisedW) + extra, nowMs);
+      // Errors of seconds average out over more of them.
+      const offW = secondsOffW / Math.sqrt(window.seconds);
+      const heldToW = window.over > 0 ? Math.min(strictW, budgetW - offW) : promisedW;
+      window.allow(heldToW + extra, nowMs);
     }
   }
 

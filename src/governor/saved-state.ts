@@ -10,6 +10,8 @@ const savedSchema = v.object({
   version: v.literal(1),
   steps: v.object({
     paces: v.record(v.string(), pace),
+    // States of 0.1.0 before November 2026 have none.
+    busy: v.optional(v.record(v.string(), pace), {}),
     powers: v.record(v.string(), power),
   }),
   idle: v.record(v.string(), v.pipe(number, v.minValue(0.5), v.maxValue(2))),
@@ -40,5 +42,5 @@ export function unpackState(state: unknown): SavedState | undefined {
 export function keepOnlyTheDay(state: unknown): unknown {
   const saved = unpackState(state);
   if (saved === undefined) return undefined;
-  return packState({ ...saved, steps: { paces: {}, powers: {} }, idle: {}, trim: 0 });
+  return packState({ ...saved, steps: { paces: {}, busy: {}, powers: {} }, idle: {}, trim: 0 });
 }

@@ -1,4 +1,5 @@
 import type { OperatingPoint } from '../protocol/index.ts';
+import { type Pace, Paces, pointKey, type Work } from './paces.ts';
 import type { GovernorBoard, GovernorModel, GovernorStep } from './types.ts';
 
 /** Relative uncertainty of a point's watts before anything was measured. */
@@ -16,17 +17,10 @@ const CACHE_SLOPE = 1e-4;
 /** Prefill's tokens per second over decoding's, when the profile does not say. */
 const PREFILL_GAIN = 2;
 
-export type PointKey = string;
-export const pointKey = (point: OperatingPoint): PointKey =>
-  `${point.threads}@${point.freqKhz ?? 'any'}x${point.batch}`;
-
-/** A step, and whether it is the first one after a prompt. */
-export type Work = GovernorStep & { first?: boolean };
-
-type Pace = { factor: number; seen: number; strays: number };
 type Power = { ratio: number; variance: number; seen: number };
 export type LearntSteps = {
   paces: Record<string, Pace>;
+  busy: Record<string, Pace>;
   powers: Record<string, Power>;
 };
 
@@ -35,16 +29,18 @@ const clamp = (value: number, least: number, most: number) =>
   Math.min(most, Math.max(least, value));
 
 /**
- * What a step takes: seconds and watts, by operating point and phase. Seconds are learnt from the
- * steps' own durations, exactly and at once; watts as a ratio to the profile, from the sensor over
- * stretches of seconds, by a Kalman filter with a diagonal covariance. A ratio is the product of one
- * for the phase and one for the point in it, so what one point taught holds for its neighbours too.
+ * What a step takes: seconds and joules, by operating point and phase. Seconds, by the clock and of
+ * busy threads, are learnt from the steps' own reports, exactly and at once; the watts of busy threads
+ * as a ratio to the profile, from the sensor over stretches of seconds, by a Kalman filter with a
+ * diagonal covariance. A ratio is the product of one for the phase and one for the point in it, so
+ * what one point taught holds for its neighbours too.
  */
 export class StepModel {
   readonly #board: GovernorBoard;
   readonly #slope: number;
   readonly #bytesPerToken: number;
-  readonly #paces = new Map<string, Pace>();
+  readonly #paces: Paces;
+  readonly #busy: Paces;
   readonly #powers = new Map<string, Power>();
   /** Relative variance of a stretch, as the surprises so far have it. */
   #noise = STRETCH_SIGMA.first ** 2;
@@ -54,29 +50,37 @@ export class StepModel {
     this.#bytesPerToken = Math.max(0, finite(model.bytesPerToken, 0));
     const slope = (model.cacheBytesPerPosition ?? NaN) / this.#bytesPerToken;
     this.#slope = clamp(finite(slope, CACHE_SLOPE), 0, 0.01);
-    for (const [key, pace] of Object.entries(learnt?.paces ?? {})) this.#paces.set(key, pace);
+    this.#paces = new Paces(learnt?.paces);
+    this.#busy = new Paces(learnt?.busy);
     for (const [key, power] of Object.entries(learnt?.powers ?? {})) this.#powers.set(key, power);
   }
 
   learnt(): LearntSteps {
     return {
-      paces: Object.fromEntries(this.#paces),
+      paces: this.#paces.learnt(),
+      busy: this.#busy.learnt(),
       powers: Object.fromEntries(this.#powers),
     };
   }
 
   /** Seconds, above zero. */
   seconds(point: OperatingPoint, step: Work): number {
-    return this.#priorSeconds(point, step) * this.#pace(point, step);
+    return this.#priorSeconds(point, step) * this.#paces.factor(point, step);
   }
 
-  /** Watts above idle while this step runs. */
-  watts(point: OperatingPoint, step: GovernorStep): number {
+  /** Watts above idle, as a mean over the time that this step takes. */
+  watts(point: OperatingPoint, step: Work): number {
+    return this.joules(point, step) / this.seconds(point, step);
+  }
+
+  /** Watts above idle while the point's threads are all at work. */
+  busyWatts(point: OperatingPoint, step: GovernorStep): number {
     return this.#priorWatts(point, step) * this.#ratio(point, step.phase);
   }
 
   joules(point: OperatingPoint, step: Work): number {
-    return this.seconds(point, step) * this.watts(point, step);
+    const busySeconds = this.#priorSeconds(point, step) * this.#busy.factor(point, step);
+    return busySeconds * this.busyWatts(point, step);
   }
 
   /** Bytes that a step reads: every chunk reads all weights once, and the cache. */
@@ -91,24 +95,14 @@ export class StepModel {
     return Math.sqrt(common + own);
   }
 
-  learnSeconds(point: OperatingPoint, step: Work, seconds: number): void {
-    if (!(seconds > 0) || !Number.isFinite(seconds)) return;
-    const key = paceKey(point, step);
-    const pace = this.#paces.get(key) ?? { factor: this.#pace(point, step), seen: -1, strays: 0 };
-    this.#paces.set(key, pace);
-    pace.seen += 1;
-    // The first step at a point is a cold one: pages, caches and clocks are still on their way.
-    if (pace.seen === 0 && step.first !== true) return;
-    const factor = seconds / this.#priorSeconds(point, step);
-    const reach = step.first === true ? 12 : pace.seen <= 3 ? 4 : 1.5;
-    const heard = clamp(factor, pace.factor / reach, pace.factor * reach);
-    pace.strays = heard === factor ? 0 : pace.strays + 1;
-    if (pace.strays >= 4) {
-      // What strays time after time is the new truth.
-      Object.assign(pace, { factor, seen: 1, strays: 0 });
-      return;
-    }
-    pace.factor += (heard - pace.factor) * Math.max(1 / Math.max(1, pace.seen), 0.1);
+  /**
+   * A step took so long by the clock, and kept its threads busy for so long: longer when they spin on
+   * after it, shorter when they wait for another program.
+   */
+  learnSeconds(point: OperatingPoint, step: Work, seconds: number, busySeconds: number): void {
+    const prior = this.#priorSeconds(point, step);
+    this.#paces.learn(point, step, seconds / prior);
+    this.#busy.learn(point, step, busySeconds / prior);
   }
 
   /**
@@ -163,24 +157,6 @@ export class StepModel {
     return clamp(common * own, RATIO.least, RATIO.most);
   }
 
-  #pace(point: OperatingPoint, step: Work): number {
-    const own = this.#paces.get(paceKey(point, step));
-    if (own && own.seen > 0) return own.factor;
-    // The same phase at the nearest number of rows, then at another point.
-    const wanted = step.first === true ? 'first' : step.phase;
-    let best: { distance: number; factor: number } | undefined;
-    const rows = Math.log2(Math.max(1, step.rows));
-    for (const [key, pace] of this.#paces) {
-      const [kind, exponent, other] = key.split(':');
-      if (kind !== wanted || pace.seen <= 0) continue;
-      const distance = Math.abs(Number(exponent) - rows) + (other === pointKey(point) ? 0 : 100);
-      if (distance < (best?.distance ?? Infinity)) best = { distance, factor: pace.factor };
-    }
-    if (best === undefined && step.first === true)
-      return this.#pace(point, { ...step, first: false });
-    return best?.factor ?? 1;
-  }
-
   #priorSeconds(point: OperatingPoint, step: GovernorStep): number {
     const single = 1 / Math.max(1e-3, finite(point.decodeTokensPerS, 1));
     const cache = 1 + this.#slope * Math.max(0, step.position);
@@ -211,11 +187,6 @@ export class StepModel {
 
 const isPhase = (key: string): key is GovernorStep['phase'] =>
   key === 'prefill' || key === 'decode';
-
-function paceKey(point: OperatingPoint, step: Work): string {
-  const kind = step.first === true ? 'first' : step.phase;
-  return `${kind}:${Math.round(Math.log2(Math.max(1, step.rows)))}:${pointKey(point)}`;
-}
 
 /** The key of a point and phase in `learnWatts`. */
 export const powerKey = (point: OperatingPoint, phase: GovernorStep['phase']): string =>

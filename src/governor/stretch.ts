@@ -6,6 +6,8 @@ const CLEARLY_BETTER = 0.8;
 const RESIDUAL_SETTLE = 0.05;
 /** A stretch is long enough to average noise and quantisation out. */
 const STRETCH = { ms: 2000, readings: 4 };
+/** Over this time the error of what was booked is averaged, and over so much longer its spread. */
+const ERROR = { meanMs: 1000, spreadMs: 30_000 };
 /** A longer silence between two readings is no stretch of anything. */
 const LONGEST_GAP_MS = 2000;
 
@@ -30,6 +32,9 @@ export class Stretches {
   #lag = this.#lags[FIRST_LAG] as Lag;
   #segments: Segment[] = [];
   #readMs: number | undefined;
+  /** Means over a second: what was booked, and what the sensor saw beyond it; then their mean squares. */
+  #second = { bookedW: 0, errorW: 0 };
+  #squares = { booked: 0, error: 0 };
   #filteredMs = -Infinity;
   #stretch: (Stretch & { readings: number }) | undefined;
 
@@ -52,6 +57,7 @@ export class Stretches {
       return null;
     }
     this.#judgeLags(workW);
+    this.#judgeErrors(workW, gapMs);
     const stretch = (this.#stretch ??= {
       fromMs: readMs - gapMs,
       toMs: readMs,
@@ -74,6 +80,15 @@ export class Stretches {
     return stretch.shares.size > 0 ? stretch : null;
   }
 
+  /**
+   * By which share the booked power of one second has been off lately, as a standard deviation. The
+   * sensor's own noise counts in, a bias does too: a short window has no time for either.
+   */
+  get secondsOff(): number {
+    const { booked, error } = this.#squares;
+    return booked > 0 ? Math.sqrt(error / booked) : 0;
+  }
+
   /** The sensor failed: what was gathered compares nothing. */
   drop(): void {
     this.#stretch = undefined;
@@ -89,6 +104,19 @@ export class Stretches {
       if (lag.residual < best.residual) best = lag;
     }
     if (best.residual < this.#lag.residual * CLEARLY_BETTER) this.#lag = best;
+  }
+
+  #judgeErrors(workW: number, gapMs: number): void {
+    let bookedW = 0;
+    for (const watts of this.#lag.seen.values()) bookedW += watts;
+    const second = this.#second;
+    const soon = Math.min(1, gapMs / ERROR.meanMs);
+    second.bookedW += (bookedW - second.bookedW) * soon;
+    second.errorW += (workW - bookedW - second.errorW) * soon;
+    const squares = this.#squares;
+    const late = Math.min(1, gapMs / ERROR.spreadMs);
+    squares.booked += (second.bookedW ** 2 - squares.booked) * late;
+    squares.error += (second.errorW ** 2 - squares.error) * late;
   }
 
   #filterTo(toMs: number): void {

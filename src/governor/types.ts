@@ -59,6 +59,16 @@ export type GovernorStep = {
   position: number;
 };
 
+/** A step that has run. */
+export type StepTaken = GovernorStep & {
+  durationMs: number;
+  /**
+   * CPU time that it took on all threads, with what was done around it, ms. Cores that wait for another
+   * program's turn, or spin on after the step, make this another figure than duration times threads.
+   */
+  cpuMs?: number;
+};
+
 export type Grant = { kind: 'run' } | { kind: 'wait'; untilMs: number };
 
 export type GovernorState = 'open' | 'pacing' | 'hot' | 'paused';
@@ -113,7 +123,7 @@ export interface Law {
   /** A granted step begins: its predicted energy is debited. */
   begin(step: GovernorStep, nowMs: number): void;
   /** It has run. Returns its share of the energy above idle. */
-  end(step: GovernorStep & { durationMs: number }, nowMs: number): EnergyShare;
+  end(step: StepTaken, nowMs: number): EnergyShare;
   /** The engine stopped in the middle of a granted step: what was debited stays spent. */
   abandon(nowMs: number): void;
   decide(nowMs: number): Decision;

@@ -30,6 +30,11 @@ type Opened = {
 };
 
 const nowMs = () => performance.now();
+
+function processCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 let opened: Opened | undefined;
 let running: { job: number; controller: AbortController } | undefined;
 let steps = 0;
@@ -42,7 +47,7 @@ function send(message: FromEngine): void {
 }
 
 let chunkRows = MOST_CHUNK_ROWS;
-const gate = new StepAsker(send);
+const gate = new StepAsker(send, processCpuMs);
 
 async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promise<void> {
   const startedAt = nowMs();

@@ -8,6 +8,8 @@ import type { FromEngine } from '../messages.ts';
  */
 export class StepAsker implements StepGate {
   readonly #send: (message: FromEngine) => void;
+  readonly #cpuMs: () => number;
+  #cpuReportedMs = 0;
   #driven = false;
   #job: number | undefined;
   #asks = 0;
@@ -16,12 +18,15 @@ export class StepAsker implements StepGate {
   /** Position of the decode step that needs no asking. */
   #ahead: number | null = null;
 
-  constructor(send: (message: FromEngine) => void) {
+  /** @param cpuMs CPU time that this process has used so far, all threads, ms */
+  constructor(send: (message: FromEngine) => void, cpuMs: () => number) {
     this.#send = send;
+    this.#cpuMs = cpuMs;
   }
 
   startJob(job: number): void {
     this.#job = job;
+    this.#cpuReportedMs = this.#cpuMs();
     this.#unsent = null;
     this.#ahead = null;
   }
@@ -65,7 +70,10 @@ export class StepAsker implements StepGate {
   }
 
   report(report: StepReport): void {
-    if (this.#driven) this.#unsent = report;
+    if (!this.#driven) return;
+    const cpuMs = this.#cpuMs();
+    this.#unsent = { ...report, cpuMs: cpuMs - this.#cpuReportedMs };
+    this.#cpuReportedMs = cpuMs;
   }
 
   drive(driven: boolean): void {

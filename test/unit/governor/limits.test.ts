@@ -46,6 +46,23 @@ it('follows the budget down within a second and wastes no joule of it', () => {
   expect(worstMeanW(found, 3)).toBeLessThanOrEqual(1.1);
 });
 
+it('keeps every window while other programs come and go, and take the cores from it', () => {
+  const busy = (timeS: number) => timeS % 40 < 25;
+  const found = run({
+    law: makeLaw(),
+    seconds: 240,
+    share: (timeS) => (busy(timeS) ? 0.25 : 1),
+  });
+  expect(worstMeanW(found, 60)).toBeLessThanOrEqual(2);
+  expect(worstMeanW(found, 10)).toBeLessThanOrEqual(2.06);
+  expect(worstMeanW(found, 1)).toBeLessThanOrEqual(2.2);
+  // It goes on at once when the cores are its own again.
+  for (const fromS of [105, 145, 185]) {
+    expect(busy(fromS)).toBe(false);
+    expect(meanW(found, fromS + 2, fromS + 14)).toBeGreaterThan(1.8);
+  }
+});
+
 it('does not save up while idle', () => {
   const law = makeLaw();
   const found = run({ law, seconds: 200, load: (timeS) => timeS < 20 || timeS > 140 });

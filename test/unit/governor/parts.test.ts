@@ -4,12 +4,39 @@ import { EnergyBucket } from '../../../src/governor/bucket.ts';
 import { CpuSurplus } from '../../../src/governor/cpu-surplus.ts';
 import { neighbours, stepsPerSecond, upperHull } from '../../../src/governor/points.ts';
 import { EnergyWindow } from '../../../src/governor/windows.ts';
-import { POINTS, sampleAt } from './plant.ts';
+import { busyOf } from '../../../src/governor/running-step.ts';
+import { StepModel } from '../../../src/governor/step-model.ts';
+import { BOARD, MODEL, POINTS, sampleAt } from './plant.ts';
 
 const pace = fc.record({
   joules: fc.double({ min: 0.001, max: 1.5, noNaN: true }),
   durationMs: fc.integer({ min: 1, max: 600 }),
   idleMs: fc.integer({ min: 0, max: 3000 }),
+});
+
+const STEP = { phase: 'decode', rows: 1, position: 0 } as const;
+
+describe('the busy time of a step', () => {
+  it.each([
+    { name: 'its CPU time, by thread', cpuMs: 120, busyMs: 30 },
+    { name: 'its duration, when nobody counted', cpuMs: undefined, busyMs: 40 },
+    { name: 'its duration, when the count is absurd', cpuMs: Number.NaN, busyMs: 40 },
+    { name: 'no more than all cores can do, twice', cpuMs: 1e6, busyMs: 80 },
+  ])('is $name', ({ cpuMs, busyMs }) => {
+    const taken = { ...STEP, durationMs: 40, ...(cpuMs === undefined ? {} : { cpuMs }) };
+    expect(busyOf(taken, 40, 4, 4)).toBeCloseTo(busyMs);
+  });
+
+  it('leaves the model its time by the clock, and makes its joules those of busy threads', () => {
+    const model = new StepModel(BOARD, MODEL);
+    const point = POINTS[0]!;
+    const full = model.joules(point, STEP);
+    for (let run = 0; run < 40; run += 1) model.learnSeconds(point, STEP, 0.2, 0.025);
+    expect(model.seconds(point, STEP)).toBeCloseTo(0.2, 2);
+    expect(model.joules(point, STEP)).toBeCloseTo(full / 2, 3);
+    expect(model.watts(point, STEP)).toBeCloseTo(full / 2 / 0.2, 2);
+    expect(model.busyWatts(point, STEP)).toBeCloseTo(4);
+  });
 });
 
 describe('a window', () => {

@@ -109,6 +109,8 @@ export type RunOptions = {
   distort?: (sample: BoardSample, timeS: number) => BoardSample;
   /** Steps of the plant over what the points say; called once a step. */
   stretchStep?: (index: number) => number;
+  /** Share of the cores' time that a step gets; others have the rest, and their power is not counted. */
+  share?: (timeS: number) => number;
   /** Temperature follows power when given: ambient and °C per watt, with a time constant. */
   thermal?: { ambientC: (timeS: number) => number; cPerW: number; settleS: number };
   /** Prompt tokens before every so many answer tokens. */
@@ -196,7 +198,8 @@ export function run(options: RunOptions): Run {
         left = totalMs;
       }
     }
-    const busyMs = running === undefined ? 0 : Math.min(TICK_MS, left);
+    const busyMs =
+      running === undefined ? 0 : Math.min(TICK_MS * (options.share?.(timeS) ?? 1), left);
     const drawn = ((running?.watts ?? 0) * busyMs) / TICK_MS;
     energy += (drawn * TICK_MS) / 1000;
     cpuS += (4 * busyMs) / 1000;
@@ -217,8 +220,10 @@ export function run(options: RunOptions): Run {
       left -= busyMs;
       if (left <= 1e-6) {
         const endMs = nowMs + busyMs;
-        const durationMs = running.totalMs;
-        found.shares += law.end({ ...running.step, durationMs }, endMs).joules;
+        const report = options.share
+          ? { durationMs: endMs - running.startMs, cpuMs: running.totalMs * 4 }
+          : { durationMs: running.totalMs };
+        found.shares += law.end({ ...running.step, ...report }, endMs).joules;
         if (running.step.phase === 'prefill') promptLeft -= running.step.rows;
         else {
           found.tokens += 1;
