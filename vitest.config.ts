@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // npm run test:faults
+    exclude: [...configDefaults.exclude, 'test/faults/**'],
     // Two cores: the end-to-end tests start daemons and engines of their own.
     maxWorkers: 2,
     testTimeout: 30_000,

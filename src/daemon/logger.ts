@@ -10,6 +10,17 @@ export type RootLogger = Logger & {
   setLevel(level: Level): void;
 };
 
+/** Lines that wait for room on a full disk; what is beyond is lost. */
+const MOST_WAITING_BYTES = 256 * 1024;
+
+/** Stdout; a log that cannot be written, on a full disk say, must not end who writes it. */
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const output = pino.destination({ fd: 1, sync: true, maxLength: MOST_WAITING_BYTES });
+  // What failed is kept and written with the next line.
+  output.on('error', () => {});
+  return output;
+}
+
 /** Structured logs, one JSON object a line on `destination` (default stdout). Prompts are not in them unless `log.prompts` says so. */
 export function createLogger(options: {
   level: Level;
@@ -22,7 +33,7 @@ export function createLogger(options: {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
   };
-  const root = pino(settings, options.destination ?? pino.destination({ fd: 1, sync: true }));
+  const root = pino(settings, options.destination ?? standardOutput());
   // pino's children keep the level that they were born with; ours follow the root's.
   let threshold = LEVELS.indexOf(options.level);
   const follow = (logger: Logger): Logger => {

@@ -5,7 +5,7 @@
  */
 import { silentLogger, toTwowattError } from '../core/index.ts';
 import type { ModelTrouble } from '../engine/index.ts';
-import { findGateFit, ModelError, resolveModel } from '../model/index.ts';
+import { bundledFault, findGateFit, ModelError, resolveModel } from '../model/index.ts';
 import type { PrepareRequest, PrepareReply } from './prepare-model.ts';
 
 function troubleOf(error: unknown): ModelTrouble {
@@ -19,8 +19,14 @@ process.once('message', (message) => {
     const request = message as PrepareRequest;
     let reply: PrepareReply;
     try {
-      const { source, folder, manifest } = await resolveModel(request);
       const notes: string[] = [];
+      const { source, folder, manifest } = await resolveModel({
+        ...request,
+        onDamaged: (fault) =>
+          notes.push(`the converted model was damaged (${fault.message}) and was made anew`),
+      });
+      const fault = request.path === '' ? bundledFault(manifest) : undefined;
+      if (fault) throw fault;
       const noting = { ...silentLogger, warn: (_: object, note: string) => notes.push(note) };
       const gate = findGateFit([folder, source], manifest, noting);
       reply = { ok: true, folder, manifest, gate, notes };

@@ -56,7 +56,8 @@ export async function prepareModel(
         reject(new TwowattError('model_unavailable', `preparing the model ended with ${how}`));
       }
     });
-    child.send(request);
+    // Where no process came to be there is no channel either; 'error' says why.
+    if (child.connected) child.send(request);
   });
   if (!reply.ok) throw new PrepareError(reply.trouble, reply.error);
   const { folder, manifest, gate, notes } = reply;

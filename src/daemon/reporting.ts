@@ -57,6 +57,8 @@ export function startReporting(options: {
   startedAt: number;
   /** Name of the device profile; empty without one. */
   profile: string;
+  /** The open journal turned out to be damaged: only opening it anew can set it aside. */
+  onJournalDamaged: () => void;
 }) {
   const { clock, logger, config, profile } = options;
   let gateway: MqttGateway | undefined;
@@ -112,6 +114,10 @@ export function startReporting(options: {
       'disk_full',
       writable ? null : `the journal cannot be written (${problem}); answers wait in memory`,
     );
+    if (problem === 'corrupt') {
+      health.raise('journal_corrupt', { text: 'found damaged in use; a restart sets it aside' });
+      options.onJournalDamaged();
+    }
     hold(
       'clock_unsynchronised',
       clock.wallTrusted() ? null : 'time stamps are wrong until the network sets the clock',

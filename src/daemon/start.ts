@@ -80,6 +80,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       config: () => loaded.values,
       startedAt,
       profile,
+      onJournalDamaged: () => options.requestRestart('the journal is damaged'),
     });
 
     ensureFolder(config.node.state_folder);

@@ -38,8 +38,10 @@ export function startEngineProcess(options: EngineProcessOptions): EngineProcess
     serialization: 'json',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
+  // Without descriptors for the pipes there are no streams at all, whatever the types say.
+  const streams: (typeof child.stdout | undefined)[] = [child.stdout, child.stderr];
+  for (const stream of streams) {
+    if (!stream) continue;
     createInterface({ input: stream }).on('line', (line) => {
       logger.warn({ pid: child.pid, line: line.slice(0, 2000) }, 'the engine process wrote');
     });

@@ -6,7 +6,7 @@
  * cache. Every fault is a `ModelError` that names the tensor, file or key; a converted folder appears
  * whole or not at all. Never loads onnxruntime: that is the engine's business.
  */
-export { bundledModelFolder } from './bundled.ts';
+export { bundledFault, bundledModelFolder } from './bundled.ts';
 export { convertModel, DEFAULT_CONTEXT_TOKENS } from './convert.ts';
 export type { ConversionProgress, ConvertOptions } from './convert.ts';
 export type { ConversionDisk } from './disk.ts';

@@ -17,6 +17,7 @@ import { exclusively } from './lock.ts';
 import { CONVERTER_VERSION, loadManifest } from './manifest.ts';
 import { modelId, sourceFiles, sourceFingerprint } from './source.ts';
 import { detectTarget } from './target.ts';
+import { checkDigests } from './verify.ts';
 
 export type ResolveOptions = {
   /** Converted folder, Hugging Face folder, or a name of `listModels`; '' is the bundled nano model. */
@@ -32,6 +33,8 @@ export type ResolveOptions = {
   onProgress?: (progress: ConversionProgress) => void;
   signal?: AbortSignal;
   disk?: ConversionDisk;
+  /** Told when a cached conversion was found damaged and is made anew. */
+  onDamaged?: (fault: ModelError) => void;
 };
 
 export type ResolvedModel = {
@@ -101,7 +104,7 @@ async function findFolder({ path, cacheFolder }: ResolveOptions): Promise<string
   throw new ModelError('missing_file', path, `${path} is neither a folder nor a model of the list`);
 }
 
-/** A cached conversion if it is whole; a damaged one counts as absent and is made anew. */
+/** A cached conversion if all its files are there; a damaged one counts as absent and is made anew. */
 function usable(folder: string): ModelManifest | undefined {
   if (!existsSync(join(folder, MANIFEST_FILE))) return undefined;
   try {
@@ -112,17 +115,38 @@ function usable(folder: string): ModelManifest | undefined {
   }
 }
 
+/** The same with every file read and compared with its digest: flipped bits give wrong answers, not errors. */
+async function intact(
+  folder: string,
+  { signal, onDamaged }: Pick<ResolveOptions, 'signal' | 'onDamaged'>,
+): Promise<ModelManifest | undefined> {
+  const manifest = usable(folder);
+  if (manifest === undefined) return undefined;
+  try {
+    await checkDigests(folder, manifest, signal ? { signal } : {});
+    return manifest;
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    onDamaged?.(error);
+    return undefined;
+  }
+}
+
+/** What the conversion of a source depends on besides the source. */
+type Conversion = { target: ModelTarget; covered: number };
+
 /** Where a model lies, or would after its conversion. */
 export type LocatedModel =
-  | ({ converted: true } & ResolvedModel)
+  | ({ converted: true; conversion: null } & ResolvedModel)
+  /** In the cache: damaged, it can be made anew. */
+  | ({ converted: true; conversion: Conversion } & ResolvedModel)
   | {
       converted: false;
+      conversion: Conversion;
       /** The Hugging Face folder. */
       source: string;
       /** The folder that the conversion makes. */
       folder: string;
-      target: ModelTarget;
-      covered: number;
     };
 
 /**
@@ -132,7 +156,8 @@ export type LocatedModel =
 export async function locateModel(options: ResolveOptions): Promise<LocatedModel> {
   const source = await findFolder(options);
   if (existsSync(join(source, MANIFEST_FILE))) {
-    return { converted: true, source, folder: source, manifest: loadManifest(source) };
+    const manifest = loadManifest(source);
+    return { converted: true, conversion: null, source, folder: source, manifest };
   }
   const {
     form = 'int8',
@@ -145,9 +170,10 @@ export async function locateModel(options: ResolveOptions): Promise<LocatedModel
   const covered = Math.min(maxPositions, Math.max(contextTokens, DEFAULT_CONTEXT_TOKENS));
   const key = `${sourceFingerprint(source).slice(0, 16)}-${covered}-v${CONVERTER_VERSION}`;
   const folder = join(resolve(options.cacheFolder), `${modelId(source)}-${form}-${target}-${key}`);
+  const conversion = { target, covered };
   const cached = usable(folder);
-  if (cached) return { converted: true, source, folder, manifest: cached };
-  return { converted: false, source, folder, target, covered };
+  if (cached) return { converted: true, conversion, source, folder, manifest: cached };
+  return { converted: false, conversion, source, folder };
 }
 
 /**
@@ -155,24 +181,30 @@ export async function locateModel(options: ResolveOptions): Promise<LocatedModel
  * Face folder is converted once: the cache entry's name holds a fingerprint of the source, the form,
  * the target, the context and the converter's version, so any change makes a new entry. Processes
  * that ask for the same at once wait for the first one.
+ *
+ * All files are read and compared with their digests. A damaged cache entry is made anew; a damaged
+ * folder that the user named is refused.
  * @throws ModelError, TwowattError `unsupported` for a hub repository, `cancelled` after an abort
  */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
   const located = await locateModel(options);
-  if (located.converted) {
+  const { form = 'int8', signal } = options;
+  if (located.conversion === null) {
     const { source, folder, manifest } = located;
+    await checkDigests(folder, manifest, signal ? { signal } : {});
     return { source, folder, manifest };
   }
-  const { source, folder, target, covered } = located;
-  const { form = 'int8', signal } = options;
+  const { source, folder, conversion } = located;
+  const cached = located.converted ? await intact(folder, options) : undefined;
+  if (cached) return { source, folder, manifest: cached };
   const manifest = await exclusively(folder, signal, async () => {
-    const byAnother = usable(folder);
+    const byAnother = await intact(folder, {});
     if (byAnother) return byAnother;
     return await convertModel(source, {
       out: folder,
       form,
-      target,
-      contextTokens: covered,
+      target: conversion.target,
+      contextTokens: conversion.covered,
       ...(options.onProgress && { onProgress: options.onProgress }),
       ...(signal && { signal }),
       ...(options.disk && { disk: options.disk }),

@@ -102,15 +102,14 @@ function checkWeights(graph: OnnxModel['graph'], manifest: ModelManifest): void 
 }
 
 /**
- * Reads a converted folder through: every file has the digest the manifest gives, the graph parses,
- * and its inputs, outputs and weights have the shapes that the manifest's dimensions say.
+ * Reads every file of a converted folder and compares its digest with the manifest's.
  * @throws ModelError naming the file at fault
  */
-export async function verifyModel(
+export async function checkDigests(
   folder: string,
+  manifest: ModelManifest,
   { onProgress, signal }: VerifyOptions = {},
-): Promise<ModelManifest> {
-  const manifest = loadManifest(folder);
+): Promise<void> {
   const total = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
   for (const file of manifest.files) {
@@ -124,6 +123,19 @@ export async function verifyModel(
       throw new ModelError('corrupt', file.name, `${file.name} was changed: its digest differs`);
     }
   }
+}
+
+/**
+ * Reads a converted folder through: every file has the digest the manifest gives, the graph parses,
+ * and its inputs, outputs and weights have the shapes that the manifest's dimensions say.
+ * @throws ModelError naming the file at fault
+ */
+export async function verifyModel(
+  folder: string,
+  options: VerifyOptions = {},
+): Promise<ModelManifest> {
+  const manifest = loadManifest(folder);
+  await checkDigests(folder, manifest, options);
   const graph = parseGraph(folder);
   const { inputs, outputs } = expectedValues(manifest);
   checkValues('input', graph.input, inputs);

@@ -3,7 +3,7 @@ import type { Clock, Logger } from '../core/index.ts';
 import { admit, aheadOf } from './admission.ts';
 import { answerBytes, pruneAnswers } from './answers.ts';
 import { type CorruptReport, openDatabase, removeMovedAside } from './database.ts';
-import { toJournalError } from './errors.ts';
+import { type JournalError, toJournalError } from './errors.ts';
 import { Ledger } from './ledger.ts';
 import { type JournalLimits, sentShareBytes, sessionShareBytes } from './limits.ts';
 import { STATE } from './schema.ts';
@@ -212,16 +212,20 @@ class SqliteJournal implements Journal {
 
   counts() {
     const ledger = this.#ledger;
-    return ledger.guard(() => {
-      const oldest = this.#oldestActive();
-      return {
-        depth: depthOf(ledger.totals),
-        bytes: ledger.totals.activeBytes,
-        oldestMs: oldest === undefined ? 0 : ledger.now() - oldest,
-        unsent: ledger.totals.unsent - ledger.sentMarks.size,
-        problem: ledger.problem,
-      };
-    });
+    let oldest: number | undefined;
+    try {
+      oldest = ledger.guard(() => this.#oldestActive());
+    } catch (error) {
+      // Whoever looks after the journal's health must be told of damage, not be hit by it.
+      if ((error as JournalError).problem === 'closed') throw error;
+    }
+    return {
+      depth: depthOf(ledger.totals),
+      bytes: ledger.totals.activeBytes,
+      oldestMs: oldest === undefined ? 0 : ledger.now() - oldest,
+      unsent: ledger.totals.unsent - ledger.sentMarks.size,
+      problem: ledger.problem,
+    };
   }
 
   aheadOf(priority: number): number {

@@ -83,7 +83,10 @@ export type JournalCounts = {
   /** Age of the oldest of them, milliseconds; 0 when there is none. */
   oldestMs: number;
   unsent: number;
-  /** Why the last write failed; null while writes succeed. `disk_full` is a health condition. */
+  /**
+   * Why the last access failed; null once a write succeeds. `corrupt` stays until the journal is opened
+   * anew, which sets it aside.
+   */
   problem: JournalProblem | null;
 };
 

@@ -57,9 +57,13 @@ export function createOutbox(options: {
   return {
     send: (answer) => void attempt(answer),
     flush() {
-      flushing ??= flushAll().finally(() => {
-        flushing = undefined;
-      });
+      flushing ??= flushAll()
+        .catch((error: unknown) => {
+          logger.error({ error }, 'unsent answers could not be read; the next connect tries again');
+        })
+        .finally(() => {
+          flushing = undefined;
+        });
       return flushing;
     },
     async settled() {

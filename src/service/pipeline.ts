@@ -113,7 +113,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   /** Waiting prompts whose end is being stored: they still look waiting to the journal. */
   const ending = new Set<number>();
 
-  const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, () => journal.prune());
+  const pruneTimer = clock.setRepeating(PRUNE_PERIOD_MS, prune);
   const divertTimer =
     routing.cloud === null ? undefined : clock.setRepeating(DIVERT_PERIOD_MS, divert);
   const availability = watchAvailability({ engine, clock, onChange: pump });
@@ -262,9 +262,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     try {
       work();
     } catch (error) {
-      logger.error({ error }, 'could not take the next prompt from the journal');
+      logger.error({ error }, 'could not take prompts from the journal; trying again');
       retryTimer?.cancel();
       retryTimer = clock.setTimer(CLAIM_RETRY_MS, pump);
+    }
+  }
+
+  /** What it could not sweep out it finds again at the next look. */
+  function prune(): void {
+    try {
+      journal.prune();
+    } catch (error) {
+      logger.error({ error }, 'could not sweep the journal');
     }
   }
 
@@ -372,15 +381,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return {
     submit,
     cancel(id, { kind, topic }) {
-      for (const { prompt, state } of journal.findActive(id)) {
-        const { reply } = prompt;
-        if (reply.kind !== kind || (topic !== undefined && reply.topic !== topic)) continue;
-        const active = running.get(prompt.seq);
-        if (active) active.abort.abort('cancelled' satisfies StopReason);
-        else if (state === 'waiting') {
-          endWaiting(prompt, new TwowattError('cancelled', 'cancelled before it was run'));
+      withoutTrouble(() => {
+        for (const { prompt, state } of journal.findActive(id)) {
+          const { reply } = prompt;
+          if (reply.kind !== kind || (topic !== undefined && reply.topic !== topic)) continue;
+          const active = running.get(prompt.seq);
+          if (active) active.abort.abort('cancelled' satisfies StopReason);
+          else if (state === 'waiting') {
+            endWaiting(prompt, new TwowattError('cancelled', 'cancelled before it was run'));
+          }
         }
-      }
+      });
     },
     connected: () => void outbox.flush(),
     drain() {

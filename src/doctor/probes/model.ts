@@ -31,8 +31,8 @@ export async function lookAtModel({ config }: ProbeContext): Promise<ModelLook> 
     return { wanted, state: 'unusable', fault, message: error.message };
   }
   if (!located.converted) {
-    const { source, folder, target } = located;
-    return { wanted, state: 'unconverted', source, folder, target };
+    const { source, folder, conversion } = located;
+    return { wanted, state: 'unconverted', source, folder, target: conversion.target };
   }
   const { folder, manifest } = located;
   const { layers, kvHeads, headDim, contextTokens } = manifest.dimensions;

@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -266,3 +267,12 @@ describe('a model that cannot be served', () => {
     expect(doneOf(await collect(engine.generate(wild(5), never()))).completionTokens).toBe(5);
   });
 });
+
+it.skipIf(spawnSync('prlimit', ['--version']).error !== undefined)(
+  'an engine for which there are no descriptors is tried again until there are',
+  () => {
+    const child = join(import.meta.dirname, 'no-descriptors-child.ts');
+    const said = execFileSync(process.execPath, [child], { encoding: 'utf8', timeout: 20_000 });
+    expect(said).toBe('restarting starting unavailable\n');
+  },
+);

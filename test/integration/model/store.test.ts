@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   truncateSync,
@@ -92,6 +93,31 @@ describe('resolveModel', () => {
     const second = await resolve();
     expect(second).toEqual(first);
     await verifyModel(second.folder);
+  });
+
+  it('notices a single flipped bit: a cache entry is made anew, a folder of one’s own is refused', async () => {
+    const flip = (path: string) => {
+      const bytes = readFileSync(path);
+      bytes[bytes.length >> 1]! ^= 0x10;
+      writeFileSync(path, bytes);
+    };
+    const first = await resolve();
+    flip(join(first.folder, 'model.onnx.data'));
+    const faults: string[] = [];
+    const second = await resolve({
+      onDamaged: ({ fault, param }) => faults.push(`${fault} ${param}`),
+    });
+    expect(faults).toEqual(['corrupt model.onnx.data']);
+    expect(second).toEqual(first);
+    await verifyModel(second.folder);
+
+    const own = join(scratch, 'own');
+    await convertModel(folder, { out: own });
+    flip(join(own, 'model.onnx.data'));
+    await expect(resolve({ path: own })).rejects.toMatchObject({
+      fault: 'corrupt',
+      param: 'model.onnx.data',
+    });
   });
 
   it('uses a converted folder as it is, after checking its manifest', async () => {

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/core/index.ts';
-import { bundledModelFolder, findGateFit, parseGateFit } from '../../../src/model/index.ts';
+import {
+  bundledFault,
+  bundledModelFolder,
+  findGateFit,
+  parseGateFit,
+} from '../../../src/model/index.ts';
 import { GATE_FILE, type GateFit } from '../../../src/protocol/index.ts';
 
 const bundled = JSON.parse(readFileSync(join(bundledModelFolder(), GATE_FILE), 'utf8')) as GateFit;
@@ -75,5 +80,15 @@ describe('findGateFit', () => {
     expect(() => parseGateFit(early([second, first]))).toThrow(/rising order/);
     expect(() => parseGateFit(early([{ ...first, escalateBelow: 1.5 }]))).toThrow(/escalateBelow/);
     expect(parseGateFit(early([]))).toMatchObject({ unscored: { early: [] } });
+  });
+});
+
+describe('the bundled model', () => {
+  it('is known to be changed when its digest is not the one that was shipped', () => {
+    expect(bundledFault(build)).toBeUndefined();
+    expect(bundledFault({ sourceDigest: '0'.repeat(64) })).toMatchObject({ fault: 'corrupt' });
+    const empty = join(scratch, 'empty');
+    mkdirSync(empty);
+    expect(bundledFault({ sourceDigest: '0'.repeat(64) }, empty)).toBeUndefined();
   });
 });

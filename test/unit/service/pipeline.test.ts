@@ -417,3 +417,15 @@ describe('trouble', () => {
     expect(clock.pendingTimers()).toBe(0);
   });
 });
+
+describe('a journal that fails', () => {
+  it('ends no timer and no reconnect with an error of its own', async () => {
+    const { pipeline, journal, clock, port } = setUp();
+    journal.close();
+    await clock.advance(180_000);
+    pipeline.connected();
+    pipeline.cancel('a', { kind: 'mqtt' });
+    await clock.advance(10);
+    expect(port.delivered).toEqual([]);
+  });
+});
