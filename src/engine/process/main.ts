@@ -56,10 +56,10 @@ async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promi
     const cache = new KvCache(manifest.dimensions);
     const session = await EngineSession.open(modelFolder, manifest, cache, threads);
     const context = Math.min(contextTokens ?? Infinity, manifest.dimensions.contextTokens);
-    await tryOnce(session, manifest, cache);
+    const stepMs = await tryOnce(session, manifest, cache);
     opened = { folder: modelFolder, manifest, tokenizer, session, cache, contextTokens: context };
     const loadMs = nowMs() - startedAt;
-    send({ type: 'ready', model: factsOf(manifest, context), threads, loadMs });
+    send({ type: 'ready', model: factsOf(manifest, context), threads, loadMs, stepMs });
   } catch (error) {
     const coded =
       error instanceof LoadError
@@ -73,9 +73,14 @@ async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promi
   }
 }
 
-/** One step before the model counts as ready: a graph that fails or answers NaN is found here. */
+/**
+ * One step before the model counts as ready: a graph that fails or answers NaN is found here. Returns
+ * its time in ms.
+ */
 async function tryOnce(session: EngineSession, manifest: ModelManifest, cache: KvCache) {
+  const startedAt = nowMs();
   const { logits, logSumExp } = await session.step([0], 'prefill', cache);
+  const stepMs = nowMs() - startedAt;
   cache.truncate(0);
   const { vocab } = manifest.dimensions;
   if (logits.length !== vocab || !Number.isFinite(logSumExp)) {
@@ -84,6 +89,7 @@ async function tryOnce(session: EngineSession, manifest: ModelManifest, cache: K
       `the graph's first step gave ${logits.length} logits (expected ${vocab}) with log-sum ${logSumExp}`,
     );
   }
+  return stepMs;
 }
 
 async function generate({ job, request }: GenerateMessage): Promise<void> {
