@@ -24,7 +24,7 @@ export type ToEngine =
 export type ModelTrouble = 'model_missing' | 'model_corrupt' | 'engine_unavailable';
 
 export type FromEngine =
-  /** `stepMs`: what the first step of one row took. */
+  /** `stepMs`: what a step of one row took. */
   | { type: 'ready'; model: ModelFacts; threads: number; loadMs: number; stepMs: number }
   /** The model cannot be loaded; the process is of no further use. */
   | { type: 'unavailable'; trouble: ModelTrouble; error: ErrorBody }

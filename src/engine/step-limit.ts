@@ -11,12 +11,12 @@ const READ_BYTES_PER_MS = 5_000;
 const LOAD_BYTES_PER_MS = 2_000;
 /** How fast a slow step is forgotten, per step. */
 const FORGET = 0.98;
-/** Rows of a step that nothing is known of. */
-const MOST_ROWS = 128;
-
 export type StepLimits = {
-  /** Time without a sign of life after which this step is taken for hung; null: a step of unknown size. */
-  stepMs(step: Pick<Step, 'rows'> | null): number;
+  /**
+   * Time without a sign of life after which this step is taken for hung. `soon`: no step yet, but one
+   * will be asked for at once. `unknown`: steps that nobody tells us of.
+   */
+  stepMs(step: Pick<Step, 'rows'> | 'soon' | 'unknown'): number;
   loadMs(): number;
   /** A step's time was measured, `rows` tokens in `durationMs`. */
   learn(report: Pick<StepReport, 'rows' | 'durationMs'>): void;
@@ -27,10 +27,10 @@ export type StepLimits = {
 };
 
 /**
- * When a silent engine counts as hung. A step of R rows takes at most R times a step of one row, whose
- * time is measured at each load and at every step since, so a small model's hang is found in seconds and
- * a big model on a slow board still gets its minute. `ceilingMs` bounds a step, `loadCeilingMs` a load.
- * Without `modelBytes` nothing is derived and the ceilings alone count.
+ * When a silent engine counts as hung. What a step takes is measured at each load and at every step
+ * since (R rows at most R times one row, until some were seen), so a small model's hang is found in
+ * seconds and a big model on a slow board still gets its minute. `ceilingMs` bounds a step,
+ * `loadCeilingMs` a load. Without `modelBytes` nothing is derived and the ceilings alone count.
  */
 export function createStepLimits(options: {
   ceilingMs: number;
@@ -38,6 +38,8 @@ export function createStepLimits(options: {
   modelBytes: number | null;
 }): StepLimits {
   const { ceilingMs, loadCeilingMs, modelBytes } = options;
+  /** A step of one row, and each row of a larger one. */
+  let oneMs: number | null = null;
   let rowMs: number | null = null;
   let patience = 1;
 
@@ -46,8 +48,9 @@ export function createStepLimits(options: {
 
   return {
     stepMs(step) {
-      if (modelBytes === null || rowMs === null) return ceilingMs;
-      const expectedMs = (step?.rows ?? MOST_ROWS) * rowMs;
+      if (modelBytes === null || oneMs === null || step === 'unknown') return ceilingMs;
+      const rows = step === 'soon' ? 1 : step.rows;
+      const expectedMs = rows === 1 ? oneMs : oneMs + rows * (rowMs ?? oneMs);
       const derived = Math.max(
         shortest(SHORTEST_STEP_MS, READ_BYTES_PER_MS),
         HUNG_FACTOR * expectedMs,
@@ -60,8 +63,8 @@ export function createStepLimits(options: {
       return Math.min(loadCeilingMs, (SHORTEST_LOAD_MS + readMs) * patience);
     },
     learn({ rows, durationMs }) {
-      if (rows < 1) return;
-      rowMs = Math.max(durationMs / rows, (rowMs ?? 0) * FORGET);
+      if (rows === 1) oneMs = Math.max(durationMs, (oneMs ?? 0) * FORGET);
+      else if (rows > 1) rowMs = Math.max(durationMs / rows, (rowMs ?? 0) * FORGET);
     },
     tookForHung() {
       patience *= 2;

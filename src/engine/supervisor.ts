@@ -200,6 +200,8 @@ class EngineSupervisorImpl {
   setGate(gate: StepGate | null): void {
     this.#relay.setGate(gate);
     this.#process?.send({ type: 'gate', driven: gate !== null });
+    // Steps of the running job are no longer told.
+    if (gate === null && this.#running) this.#watch.expect(this.#limits.stepMs('unknown'));
   }
 
   /** Rows of a prefill chunk, 1 to 128, from the next job on: the governor's longest step. */
@@ -374,7 +376,7 @@ class EngineSupervisorImpl {
     this.#setState('busy');
     this.#process?.send({ type: 'generate', job: job.id, request: job.request });
     // Until the first step is asked for, the prompt is turned into tokens.
-    this.#watch.start(this.#limits.stepMs(null));
+    this.#watch.start(this.#limits.stepMs(this.#relay.gate === null ? 'unknown' : 'soon'));
   }
 
   #sign(): void {

@@ -12,7 +12,7 @@ describe('when a silent engine counts as hung', () => {
   it('is a matter of seconds for a small model, whatever the size of the step', () => {
     const limits = limitsOf(NANO_BYTES);
     limits.learn({ rows: 1, durationMs: 2 });
-    for (const step of [{ rows: 1 }, { rows: 128 }, null]) {
+    for (const step of [{ rows: 1 }, { rows: 128 }, 'soon'] as const) {
       expect(limits.stepMs(step)).toBe(8_000);
     }
     expect(limits.loadMs()).toBeLessThanOrEqual(14_000);
@@ -30,11 +30,14 @@ describe('when a silent engine counts as hung', () => {
   it('grows with what steps took, and forgets a slow one only slowly', () => {
     const limits = limitsOf(NANO_BYTES);
     limits.learn({ rows: 64, durationMs: 64 * 15 });
-    expect(limits.stepMs({ rows: 128 })).toBe(20 * 128 * 15);
-    limits.learn({ rows: 1, durationMs: 3 });
+    limits.learn({ rows: 1, durationMs: 30 });
+    expect(limits.stepMs({ rows: 128 })).toBe(20 * (30 + 128 * 15));
+    limits.learn({ rows: 64, durationMs: 64 });
     expect(limits.stepMs({ rows: 128 })).toBeGreaterThan(20 * 128 * 14);
-    for (let step = 0; step < 500; step++) limits.learn({ rows: 1, durationMs: 3 });
+    for (let step = 0; step < 500; step++) limits.learn({ rows: 64, durationMs: 64 });
     expect(limits.stepMs({ rows: 128 })).toBe(8_000);
+    // The time before the first step does not depend on a chunk's size.
+    expect(limits.stepMs('soon')).toBe(8_000);
   });
 
   it('doubles after each kill until something ends well, up to the ceiling', () => {
@@ -53,6 +56,9 @@ describe('when a silent engine counts as hung', () => {
 
   it('is what was configured while nothing is known', () => {
     expect(limitsOf(NANO_BYTES).stepMs({ rows: 1 })).toBe(60_000);
+    const untold = limitsOf(NANO_BYTES);
+    untold.learn({ rows: 1, durationMs: 1 });
+    expect(untold.stepMs('unknown')).toBe(60_000);
     const unknown = limitsOf(null);
     unknown.learn({ rows: 1, durationMs: 1 });
     expect(unknown.stepMs({ rows: 1 })).toBe(60_000);
