@@ -17,16 +17,20 @@ import {
   withCommonOptions,
 } from './common.ts';
 
-/** The configuration for a command; a bad one ends the command with exit code 2 and every bad key named. */
+/** The configuration that a command's options ask for. Throws a ConfigError for a bad one. */
+export const loadConfigOf = (options: CommonOptions): LoadedConfig =>
+  loadConfig({
+    file: options.config,
+    set: options.set,
+    env: process.env,
+    homeFolder: homeFolder(),
+    profileDefaults: profileDefaultsFor,
+  });
+
+/** The same; a bad one ends the command with exit code 2 and every bad key named. */
 export function loadConfigForCli(options: CommonOptions): LoadedConfig {
   try {
-    return loadConfig({
-      file: options.config,
-      set: options.set,
-      env: process.env,
-      homeFolder: homeFolder(),
-      profileDefaults: profileDefaultsFor,
-    });
+    return loadConfigOf(options);
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError(EXIT.usage, error.message);
     throw error;

@@ -7,7 +7,6 @@ export const LATER_COMMANDS = {
   bench: 'tokens/s, J/token, memory and start-up time',
   top: 'live terminal view of a board',
   fleet: 'dashboard for many boards',
-  service: 'install as a service of systemd or pm2',
 } as const;
 
 /** They answer in one clear line, so that a script can tell "not yet" from "broken". */

@@ -11,6 +11,7 @@ import { addModelCommand } from './model.ts';
 import { addRouteCommand } from './route.ts';
 import { addProfileCommand } from './profile.ts';
 import { addRunCommand } from './run.ts';
+import { addServiceCommand } from './service.ts';
 import { addSimCommand } from './sim.ts';
 import { packageVersion } from '../core/index.ts';
 
@@ -46,6 +47,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addDataCommand(program);
   addSimCommand(program);
   addDoctorCommand(program);
+  addServiceCommand(program);
   addLaterCommands(program);
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({

@@ -3,11 +3,14 @@ import type { LoadedConfig } from '../config/index.ts';
 import { type Clock, createSystemClock } from '../core/index.ts';
 import type { RootLogger } from '../daemon/index.ts';
 import { action, type CommonOptions, EXIT, withCommonOptions } from './common.ts';
-import { loadConfigForCli } from './config.ts';
+import { loadConfigForCli, loadConfigOf } from './config.ts';
 import { onSignals } from './interrupt.ts';
 import { readableLog } from './log-format.ts';
 
-/** Resolves with the reason of the first request to stop; a second signal ends the process at once. */
+/**
+ * Resolves with the reason of the first request to stop; a second signal ends the process at once. A
+ * terminal that goes away is a request to stop; without one, SIGHUP asks for a reload.
+ */
 function stopRequested(clock: Clock): Promise<string> {
   return new Promise((resolve) => {
     let asked = false;
@@ -16,7 +19,8 @@ function stopRequested(clock: Clock): Promise<string> {
       asked = true;
       resolve(reason);
     };
-    onSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], clock, stop);
+    const hangUp = process.stdout.isTTY ? (['SIGHUP'] as const) : [];
+    onSignals(['SIGTERM', 'SIGINT', ...hangUp], clock, stop);
     // pm2 on systems without signals sends this instead.
     process.on('message', (message) => {
       if (message === 'shutdown') stop('shutdown message');
@@ -24,10 +28,26 @@ function stopRequested(clock: Clock): Promise<string> {
   });
 }
 
+/** Requests to read the configuration anew; those that come before anybody listens are one. */
+function reloadRequests(): { listen(handler: () => void): void } {
+  let asked = false;
+  let handler = () => {
+    asked = true;
+  };
+  if (!process.stdout.isTTY) process.on('SIGHUP', () => handler());
+  return {
+    listen(next) {
+      handler = next;
+      if (asked) next();
+    },
+  };
+}
+
 async function run(options: CommonOptions): Promise<void> {
   const config = loadConfigForCli(options);
   const clock = createSystemClock();
   const stop = stopRequested(clock);
+  const reloads = reloadRequests();
   const { createLogger, openServiceNotifier } = await import('../daemon/index.ts');
   const logger = createLogger({
     level: config.values.log.level,
@@ -38,7 +58,15 @@ async function run(options: CommonOptions): Promise<void> {
     logger.warn({}, 'NOTIFY_SOCKET is set but cannot be used: the service manager hears nothing');
   }
   try {
-    await serve({ config, clock, logger, stop, tell: (fields) => void notifier?.notify(fields) });
+    await serve({
+      config,
+      loadAgain: () => loadConfigOf(options),
+      clock,
+      logger,
+      stop,
+      reloads,
+      tell: (fields) => void notifier?.notify(fields),
+    });
   } finally {
     notifier?.close();
     // pm2's channel would keep the process alive.
@@ -49,13 +77,15 @@ async function run(options: CommonOptions): Promise<void> {
 /** The daemon's life: started, ready, watched, stopped; each told to the service manager. */
 async function serve(context: {
   config: LoadedConfig;
+  loadAgain: () => LoadedConfig;
   clock: Clock;
   logger: RootLogger;
   stop: Promise<string>;
+  reloads: ReturnType<typeof reloadRequests>;
   tell: (fields: Record<string, string | number>) => void;
 }): Promise<void> {
   const { config, clock, logger, tell } = context;
-  const { createWatchdogFeeder, progressSinceLastAsked, startDaemon, watchdogUsec } =
+  const { createReloader, createWatchdogFeeder, startDaemon, stuckSinceLastAsked, watchdogUsec } =
     await import('../daemon/index.ts');
   const { promise: restart, resolve: requestRestart } = Promise.withResolvers<string>();
   tell({ STATUS: 'starting' });
@@ -74,12 +104,20 @@ async function serve(context: {
   const usec = watchdogUsec(process.env, process.pid);
   let feeder: { stop(): void } | undefined;
   if (isReady) {
-    tell({ READY: 1, STATUS: `serving as ${config.values.node.id}` });
+    const status = `serving as ${config.values.node.id}`;
+    tell({ READY: 1, STATUS: status });
     process.send?.('ready');
     if (usec !== undefined) {
-      const healthy = progressSinceLastAsked(daemon);
-      feeder = createWatchdogFeeder({ usec, healthy, clock, notify: tell });
+      feeder = createWatchdogFeeder({
+        usec,
+        stuck: stuckSinceLastAsked(daemon.work),
+        clock,
+        notify: tell,
+        onHungry: (stuck) => logger.error({ stuck }, 'the watchdog is not fed: nothing moves here'),
+      });
     }
+    const load = context.loadAgain;
+    context.reloads.listen(createReloader({ load, daemon, logger, clock, tell, status }));
   }
   const reason = await ended;
   tell({ STOPPING: 1, STATUS: `stopping (${reason}): finishing what runs` });
@@ -95,7 +133,8 @@ export function addRunCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-SIGTERM or Ctrl-C finishes the running prompts and ends; a second one ends at once.
+SIGTERM or Ctrl-C finishes the running prompts and ends; a second one ends at once. SIGHUP reads the
+configuration anew: what can change at once does, what needs a restart is logged by its key.
 
 Examples:
   twowatt run --set mqtt.url=mqtt://broker.local:1883

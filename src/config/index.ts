@@ -4,6 +4,7 @@
  * Promises: nothing unchecked gets through, one error names every bad key, secrets are read from files
  * only and masked wherever values are shown, and nothing set over MQTT can loosen privacy.
  */
+export { type ConfigChange, planReload } from './change.ts';
 export { describeConfig, describeSchema } from './describe.ts';
 export { type LoadedConfig, loadConfig, type LoadOptions, type ProfileDefaults } from './load.ts';
 export { defaultNodeId, defaultStateFolder } from './machine.ts';

@@ -1,18 +1,15 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isErrno, writeFileAtomic } from '../core/index.ts';
+import { type ConfigChange, splitByEffect, takeValues, withValue } from './change.ts';
 import type { LoadedConfig } from './load.ts';
 import { type ConfigProblem, nearestKey, type Origin, originText } from './problems.ts';
 import { relationProblems } from './relations.ts';
-import { type Config, type ConfigKey, isConfigKey, settings, valueAt } from './schema.ts';
+import { type ConfigKey, isConfigKey, settings, valueAt } from './schema.ts';
 import { type Entry, show } from './sources.ts';
 
 /** What `config.set` would do. Nothing has been changed yet. */
-export type ChangePlan = {
-  /** Keys that take effect at once. */
-  applied: ConfigKey[];
-  /** Keys that take effect after a restart. */
-  restart: ConfigKey[];
+export type ChangePlan = ConfigChange & {
   refused: { key: string; reason: string }[];
   /** The whole overlay with the accepted keys in it, for `saveOverlay`. */
   overlay: Record<string, unknown>;
@@ -65,18 +62,6 @@ export function saveOverlay(path: string, overlay: Readonly<Record<string, unkno
   writeFileAtomic(path, `${JSON.stringify(overlay, null, 2)}\n`);
 }
 
-function withValue(values: Config, key: ConfigKey, value: unknown): Config {
-  const copy = structuredClone(values);
-  const levels = key.split('.');
-  const last = levels.pop() ?? key;
-  const parent = (levels.length === 0 ? copy : valueAt(copy, levels.join('.'))) as Record<
-    string,
-    unknown
-  >;
-  parent[last] = value;
-  return copy;
-}
-
 /** Why the value may not be taken over MQTT; undefined when it may. */
 function refusal(current: LoadedConfig, key: ConfigKey, wanted: unknown): string | undefined {
   const known = settings.get(key);
@@ -116,10 +101,8 @@ export function planChanges(
       refused.push({ key, reason: `${conflict.key}: ${conflict.message}` });
     }
   }
-  const keys = [...accepted.keys()];
   return {
-    applied: keys.filter((key) => settings.get(key)?.live === true),
-    restart: keys.filter((key) => settings.get(key)?.live !== true),
+    ...splitByEffect([...accepted.keys()]),
     refused,
     overlay: { ...current.overlay, ...Object.fromEntries(accepted) },
   };
@@ -130,11 +113,9 @@ export function planChanges(
  * new values, the others only stand in the overlay.
  */
 export function applyLive(current: LoadedConfig, plan: ChangePlan): LoadedConfig {
-  let values = current.values;
-  const origins = { ...current.origins };
-  for (const key of plan.applied) {
-    values = withValue(values, key, plan.overlay[key]);
-    origins[key] = { source: 'remote', detail: current.overlayPath };
-  }
-  return { ...current, values, origins, overlay: plan.overlay };
+  const taken = takeValues(current, plan.applied, {
+    value: (key) => plan.overlay[key],
+    origin: () => ({ source: 'remote', detail: current.overlayPath }),
+  });
+  return { ...taken, overlay: plan.overlay };
 }

@@ -71,7 +71,7 @@ export type BrokerCredentials = {
  */
 export function brokerCredentials(mqtt: Config['mqtt'], env: Environment): BrokerCredentials {
   const { username, password_file: passwordFile, tls } = mqtt;
-  const read = (path: string) => (path === '' ? undefined : readFileSync(path));
+  const read = (path: string) => (path === '' ? undefined : readFileSync(locate(path, env)));
   const [ca, cert, key] = [read(tls.ca_file), read(tls.cert_file), read(tls.key_file)];
   return {
     ...(username === '' ? {} : { username }),

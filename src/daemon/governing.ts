@@ -27,6 +27,8 @@ export type Governing = {
   /** The latest decision; null before the engine has a model. */
   decision(): Decision | null;
   sample(): BoardSample;
+  /** Decisions so far: several a second from the first model on, so a count that stands still is a fault. */
+  decisions(): number;
   /** Brackets the energy of one answer. */
   meter: { begin(): void; end(): EnergyShare | null };
   /** Takes charge of an engine's pace, from its start on. */
@@ -71,6 +73,7 @@ export function startGoverning(options: {
   let law: Law | undefined;
   let loop: GovernorLoop | undefined;
   let basis = '';
+  let decisions = 0;
 
   const save = () => {
     if (law === undefined) return;
@@ -93,6 +96,7 @@ export function startGoverning(options: {
   return {
     decision: () => loop?.decision() ?? null,
     sample: () => sensors.sample(),
+    decisions: () => decisions,
     meter: {
       begin: () => loop?.startJob(),
       end: () => loop?.endJob() ?? null,
@@ -127,6 +131,7 @@ export function startGoverning(options: {
           return { threads, maxFreqKhz: canScale ? maxFreqKhz : null };
         },
         onDecision(decision) {
+          decisions += 1;
           if (decision.chunkRows !== chunkRows) {
             chunkRows = decision.chunkRows;
             engine.setChunkRows(chunkRows);

@@ -8,7 +8,8 @@ export { createLogger, type RootLogger } from './logger.ts';
 export {
   createWatchdogFeeder,
   openServiceNotifier,
-  progressSinceLastAsked,
+  stuckSinceLastAsked,
   watchdogUsec,
 } from './sd-notify.ts';
+export { createReloader } from './reload.ts';
 export { type Daemon, startDaemon } from './start.ts';

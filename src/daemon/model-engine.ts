@@ -27,7 +27,12 @@ export class PrepareError extends TwowattError {
 export type Trouble = ModelTrouble;
 
 /** An engine that also counts its work, for the watchdog, and knows what is wrong, for the health list. */
-export type RunningEngine = Engine & { progress(): number; trouble(): Trouble | null };
+export type RunningEngine = Engine & {
+  progress(): number;
+  /** Whoever watches over its steps and loads has failed to. */
+  overdue(): boolean;
+  trouble(): Trouble | null;
+};
 
 export type ModelEngine = RunningEngine & {
   /** Resolves when the engine is for the first time ready, or known to be unavailable. */
@@ -96,6 +101,7 @@ export function createModelEngine(options: {
     status,
     trouble: () => (inner === undefined ? trouble : inner.trouble()),
     progress: () => inner?.progress() ?? 0,
+    overdue: () => inner?.overdue() ?? false,
     async *generate(request, signal): AsyncIterable<GenerationPart> {
       if (inner) yield* inner.generate(request, signal);
       else {

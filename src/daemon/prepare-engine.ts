@@ -47,6 +47,7 @@ export async function prepareEngine(
     contextTokens: config.model.context_tokens,
     threads: config.engine.threads || availableParallelism(),
     stepTimeoutMs: config.engine.step_timeout_s * 1000,
+    modelBytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
     execArgv: engineFlags(manifest),
     logger,
     clock,

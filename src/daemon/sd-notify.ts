@@ -120,39 +120,48 @@ export function watchdogUsec(environment: Environment, pid: number): number | un
 const CHANCES_PER_PERIOD = 3;
 
 /**
- * Feeds the watchdog, but only when `healthy` says at that moment that the work made progress since
+ * Feeds the watchdog, but only when `stuck` names nothing at that moment: every part made progress since
  * the last feed or is rightly idle. A timer alone would also feed it for a daemon that is stuck.
  */
 export function createWatchdogFeeder(options: {
   usec: number;
-  healthy: () => boolean;
+  stuck: () => readonly string[];
   clock: Clock;
   notify: (fields: { WATCHDOG: 1 }) => void;
+  /** Told what keeps the watchdog hungry, at every chance. */
+  onHungry?: (stuck: readonly string[]) => void;
 }): { stop(): void } {
   const periodMs = Math.max(1, Math.floor(options.usec / 1000 / CHANCES_PER_PERIOD));
   const feed = () => {
-    if (options.healthy()) options.notify({ WATCHDOG: 1 });
+    const stuck = options.stuck();
+    if (stuck.length === 0) options.notify({ WATCHDOG: 1 });
+    else options.onHungry?.(stuck);
   };
   feed();
   const timer = options.clock.setRepeating(periodMs, feed);
   return { stop: () => timer.cancel() };
 }
 
-/**
- * Turns a work counter into the watchdog's question: true when there is nothing to do, or when the
- * counter moved since it was last true.
- */
-export function progressSinceLastAsked(work: {
-  /** Grows, or changes, with every piece of work done (a token, a prefill chunk, a stored answer). */
+/** A part of the daemon that should get on while it has something to do. */
+export type WatchedWork = {
+  name: string;
+  /** Grows, or changes, with every piece of work done (a token, a stored answer, a decision). */
   progress: () => number;
-  /** True while nothing that could move is waiting. */
+  /** True while nothing waits that it could move, or while somebody else watches over what does. */
   idle: () => boolean;
-}): () => boolean {
-  let seen: number | undefined;
-  return () => {
-    const now = work.progress();
-    if (now === seen && !work.idle()) return false;
-    seen = now;
-    return true;
-  };
+};
+
+/**
+ * Turns work counters into the watchdog's question: the parts that have something to do and did not
+ * move since they were last found well. None means healthy.
+ */
+export function stuckSinceLastAsked(parts: readonly WatchedWork[]): () => string[] {
+  const seen = new Map<WatchedWork, number>();
+  return () =>
+    parts.flatMap((part) => {
+      const now = part.progress();
+      if (now === seen.get(part) && !part.idle()) return [part.name];
+      seen.set(part, now);
+      return [];
+    });
 }

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LoadedConfig } from '../config/index.ts';
+import { type ConfigChange, type LoadedConfig, planReload } from '../config/index.ts';
 import { type Clock, newId, packageVersion, Scope, sleep } from '../core/index.ts';
 import { chooseProfile, openSensors } from '../hardware/index.ts';
 import type { GateFit, ModelFacts } from '../protocol/index.ts';
@@ -18,7 +18,9 @@ import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
 import { createRouting, openPrivacyGuard } from './routing.ts';
 import { startReporting } from './reporting.ts';
+import type { WatchedWork } from './sd-notify.ts';
 import { answerVerb } from './verbs.ts';
+import { watchedWork } from './watched-work.ts';
 
 /** Runs of one prompt before it counts as the cause of the crashes. */
 const MAX_ATTEMPTS = 3;
@@ -34,10 +36,10 @@ export type Daemon = {
   model(): ModelFacts | null;
   /** Where HTTP is served; null when it is switched off. */
   httpAddress(): { host: string; port: number } | null;
-  /** Grows with every step of the engine and every prompt that moves: for the watchdog. */
-  progress(): number;
-  /** True while nothing that could move is waiting. */
-  idle(): boolean;
+  /** What the service manager's watchdog should look at. */
+  work: readonly WatchedWork[];
+  /** Takes a configuration that was read anew: what can change live does, the rest waits for a restart. */
+  reload(next: LoadedConfig): ConfigChange;
   /** Finishes or puts back what runs, says offline, closes everything. Safe to call twice. */
   stop(reason: string): Promise<void>;
 };
@@ -234,6 +236,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     scope.defer('status', engine.onStatus(publishInfo));
     reporting.attach({ engine, journal, pipeline: running, gateway, http, governing, cloud });
     scope.defer('reporting', () => reporting.close());
+    const takeConfig = (next: LoadedConfig) => {
+      loaded = next;
+      logger.setLevel(next.values.log.level);
+      governing.update();
+    };
     const verbContext = () => ({
       version: packageVersion(),
       config: () => loaded,
@@ -255,11 +262,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         gateway.publishState(draining ? ('draining' as const) : ('online' as const));
       },
       requestRestart: () => options.requestRestart('asked for over MQTT'),
-      setConfig(next: LoadedConfig) {
-        loaded = next;
-        logger.setLevel(next.values.log.level);
-        governing.update();
-      },
+      setConfig: takeConfig,
     });
 
     // Before the broker hands us prompts: a port that somebody chose and cannot have ends the start.
@@ -276,11 +279,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ]),
       model: () => engine.status().model,
       httpAddress: () => httpAddress,
-      progress: () => engine.progress() + running.progress(),
-      idle() {
-        const { state } = engine.status();
-        const canRun = state === 'ready' || state === 'busy';
-        return running.busy() === 0 && (!canRun || journal.counts().depth === 0);
+      work: watchedWork({
+        engine,
+        pipeline: running,
+        governing,
+        stopping: () => stopping !== undefined,
+      }),
+      reload(next) {
+        const { change, config: taken } = planReload(loaded, next);
+        takeConfig(taken);
+        return change;
       },
       stop(reason) {
         stopping ??= (async () => {

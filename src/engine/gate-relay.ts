@@ -9,7 +9,7 @@ type Ask = { step: Step; controller: AbortController };
  * the step pass, since a fault in pacing must not stop answers.
  */
 export class GateRelay {
-  readonly #grant: (ask: number, ahead: number | null) => void;
+  readonly #grant: (ask: number, ahead: number | null, step: Step) => void;
   readonly #grantAhead: (position: number) => void;
   readonly #logger: Logger;
   readonly #asks = new Map<number, Ask>();
@@ -17,7 +17,7 @@ export class GateRelay {
 
   constructor(
     answers: {
-      granted: (ask: number, ahead: number | null) => void;
+      granted: (ask: number, ahead: number | null, step: Step) => void;
       ahead: (position: number) => void;
     },
     logger: Logger,
@@ -80,7 +80,7 @@ export class GateRelay {
     }
     if (signal.aborted) return;
     this.#asks.delete(ask);
-    this.#grant(ask, this.#ahead(step));
+    this.#grant(ask, this.#ahead(step), step);
   }
 
   /** Nobody waits any more: the job ended or the process is gone. */

@@ -24,7 +24,8 @@ export type ToEngine =
 export type ModelTrouble = 'model_missing' | 'model_corrupt' | 'engine_unavailable';
 
 export type FromEngine =
-  | { type: 'ready'; model: ModelFacts; threads: number; loadMs: number }
+  /** `stepMs`: what a step of one row took. */
+  | { type: 'ready'; model: ModelFacts; threads: number; loadMs: number; stepMs: number }
   /** The model cannot be loaded; the process is of no further use. */
   | { type: 'unavailable'; trouble: ModelTrouble; error: ErrorBody }
   | { type: 'part'; job: number; part: GenerationPart }

@@ -13,10 +13,12 @@ export type EngineSupervisorOptions = {
   facts?: ModelFacts;
   logger: Logger;
   clock: Clock;
-  /** A step without a sign of life for this long gets its process killed. Default 120 s. */
+  /** A step without a sign of life gets its process killed after this long at the latest. Default 120 s. */
   stepTimeoutMs?: number;
   /** The same for loading the model. Default 300 s: SD cards read 20 MB/s. */
   loadTimeoutMs?: number;
+  /** Bytes of the model's files. With them both times are as short as the model allows (step-limit.ts). */
+  modelBytes?: number;
   /** Time that `close` leaves the process to end by itself. Default 5 s. */
   closeTimeoutMs?: number;
   /** Waits between restarts. Default 0.25 s to 30 s. */

@@ -14,10 +14,11 @@ import type {
 } from '../protocol/index.ts';
 import { backoffDelayMs } from './backoff.ts';
 import { type EngineProcess, residentBytes, startEngineProcess } from './engine-process.ts';
-import type { StepGate } from './gate.ts';
+import type { StepGate, StepReport } from './gate.ts';
 import { GateRelay } from './gate-relay.ts';
 import type { FromEngine, ModelTrouble } from './messages.ts';
 import { PartStream } from './part-stream.ts';
+import { createStepLimits, type StepLimits } from './step-limit.ts';
 import { StepWatch } from './step-watch.ts';
 import { DEFAULTS, type EngineSupervisorOptions } from './supervisor-options.ts';
 
@@ -39,6 +40,8 @@ const MAX_RUNS = 2;
 const MAX_FAILED_LOADS = 3;
 /** A process that served this long was sound: the backoff starts anew. */
 const SOUND_AFTER_MS = 60_000;
+/** A killed process is gone by then, unless the kernel cannot end it. */
+const OVERDUE_MS = 2_000;
 
 export type EngineSupervisor = EngineSupervisorImpl;
 
@@ -71,6 +74,7 @@ class EngineSupervisorImpl {
   readonly #listeners = new Set<(status: EngineStatus) => void>();
   readonly #relay: GateRelay;
   readonly #watch: StepWatch;
+  readonly #limits: StepLimits;
   readonly #queue: Job[] = [];
   #running: Job | undefined;
   #process: EngineProcess | undefined;
@@ -102,18 +106,25 @@ class EngineSupervisorImpl {
     this.#threadsWanted = options.threads;
     this.#relay = new GateRelay(
       {
-        granted: (ask, ahead) => {
-          this.#sign();
+        granted: (ask, ahead, step) => {
+          this.#progress += 1;
+          this.#watch.expect(this.#limits.stepMs(step));
           this.#process?.send({ type: 'granted', ask, ahead });
         },
         ahead: (position) => this.#process?.send({ type: 'ahead', position }),
       },
       this.#logger,
     );
+    this.#limits = createStepLimits({
+      ceilingMs: options.stepTimeoutMs ?? DEFAULTS.stepTimeoutMs,
+      loadCeilingMs: options.loadTimeoutMs ?? DEFAULTS.loadTimeoutMs,
+      modelBytes: options.modelBytes ?? null,
+    });
     this.#watch = new StepWatch(options.clock, {
       rightlyIdle: () => this.#relay.waiting,
       onStuck: (limitMs) => {
         this.#logger.error({ pid: this.#process?.pid, limitMs }, 'the engine is stuck; killing it');
+        this.#limits.tookForHung();
         this.#process?.kill();
       },
     });
@@ -180,10 +191,17 @@ class EngineSupervisorImpl {
     return this.#progress;
   }
 
+  /** A step or a load goes on for longer than it may, and killing its process did not end it. */
+  overdue(): boolean {
+    return this.#watch.overdue(OVERDUE_MS);
+  }
+
   /** Steps are granted by `gate` from now on; null lets the engine run freely, which costs nothing. */
   setGate(gate: StepGate | null): void {
     this.#relay.setGate(gate);
     this.#process?.send({ type: 'gate', driven: gate !== null });
+    // Steps of the running job are no longer told.
+    if (gate === null && this.#running) this.#watch.expect(this.#limits.stepMs('unknown'));
   }
 
   /** Rows of a prefill chunk, 1 to 128, from the next job on: the governor's longest step. */
@@ -250,7 +268,7 @@ class EngineSupervisorImpl {
       contextTokens: this.#options.contextTokens ?? null,
     });
     if (this.#state !== 'unavailable') this.#setState('starting');
-    this.#watch.start(this.#options.loadTimeoutMs ?? DEFAULTS.loadTimeoutMs);
+    this.#watch.start(this.#limits.loadMs());
   }
 
   #receive(message: FromEngine): void {
@@ -264,6 +282,7 @@ class EngineSupervisorImpl {
         this.#problem = null;
         this.#trouble = null;
         this.#failedLoads = 0;
+        this.#limits.learn({ rows: 1, durationMs: message.stepMs });
         this.#logger.info({ model: message.model.id, loadMs: message.loadMs }, 'engine ready');
         this.#setState('ready');
         this.#pump();
@@ -277,14 +296,16 @@ class EngineSupervisorImpl {
         if (this.#running?.id === message.job) this.#takePart(this.#running, message.part);
         break;
       case 'ask':
-        this.#relay.report(message.report);
+        this.#learn(message.report);
         if (this.#running?.id === message.job) this.#relay.ask(message.ask, message.step);
         break;
       case 'took':
+        this.#limits.learn(message.report);
+        this.#watch.expect(this.#limits.stepMs(message.step));
         this.#relay.took(message.step, message.report);
         break;
       case 'report':
-        this.#relay.report(message.report);
+        this.#learn(message.report);
         break;
       case 'progress':
         break;
@@ -292,6 +313,11 @@ class EngineSupervisorImpl {
         this.#logger[message.level](message.fields, message.message);
         break;
     }
+  }
+
+  #learn(report: StepReport | null): void {
+    if (report !== null) this.#limits.learn(report);
+    this.#relay.report(report);
   }
 
   #takePart(job: Job, part: GenerationPart): void {
@@ -309,6 +335,7 @@ class EngineSupervisorImpl {
       return;
     }
     this.#failures = 0;
+    this.#limits.endedWell();
     this.#watch.stop();
     this.#relay.clear();
     this.#finish(job, part);
@@ -348,7 +375,8 @@ class EngineSupervisorImpl {
     job.runs += 1;
     this.#setState('busy');
     this.#process?.send({ type: 'generate', job: job.id, request: job.request });
-    this.#watch.start(this.#options.stepTimeoutMs ?? DEFAULTS.stepTimeoutMs);
+    // Until the first step is asked for, the prompt is turned into tokens.
+    this.#watch.start(this.#limits.stepMs(this.#relay.gate === null ? 'unknown' : 'soon'));
   }
 
   #sign(): void {

@@ -91,6 +91,11 @@ export type Pipeline = {
   slotsBusy(): number;
   /** Grows with every prompt that moves: for the watchdog. */
   progress(): number;
+  /**
+   * A prompt waits that could be run, and is not: true for a moment at most, or the pipeline is broken.
+   * False while the disk is in trouble, when waiting is all that can be done.
+   */
+  neglects(): boolean;
 };
 
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
@@ -423,5 +428,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     busy: () => running.size,
     slotsBusy: () => slots.taken,
     progress: () => progress,
+    neglects() {
+      if (stopped || !slots.free || !edgeRuns()) return false;
+      try {
+        return (
+          journal.counts().problem === null &&
+          // Endings are being stored, and still look waiting to the journal.
+          journal.ready(ending.size + 1).some(({ seq }) => !ending.has(seq))
+        );
+      } catch {
+        return false;
+      }
+    },
   };
 }

@@ -61,7 +61,7 @@ export const engine = {
   step_timeout_s: setting(
     whole(1, 3600),
     60,
-    'Seconds that one step of the engine may take before it is taken for hung and started anew. Below the time of one prefill chunk on this board it never gets anywhere.',
+    'Longest time, seconds, that one step of the engine may take before it is taken for hung and started anew; a small model gets less, by what its steps took so far. Below the time of one prefill chunk on this board it never gets anywhere.',
     remote,
   ),
 };

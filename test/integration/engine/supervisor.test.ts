@@ -122,6 +122,36 @@ describe('a killed engine', () => {
     expect(engine.status().pid).not.toBe(pid);
   });
 
+  it('is found hung within seconds with a small model, in the middle of an answer too', async () => {
+    const clock = createVirtualClock();
+    const { engine } = await setUp({ clock, stepTimeoutMs: 60_000, modelBytes: 3.5e6 });
+    const { pid } = engine.status();
+    // Driven, as the governor drives it: each step is asked for.
+    const gate = createHoldableGate();
+    engine.setGate(gate);
+    const parts: GenerationPart[] = [];
+    for await (const part of engine.generate(wild(40), never())) {
+      parts.push(part);
+      if (part.type === 'delta' && engine.status().pid === pid && !gate.waiting()) {
+        gate.hold();
+        while (gate.waiting() === 0) await new Promise((resolve) => setImmediate(resolve));
+        process.kill(pid as number, 'SIGSTOP');
+        gate.release();
+        // Granted but never done.
+        await clock.advance(7_900);
+        expect(engine.status()).toMatchObject({ pid, state: 'busy' });
+        await clock.advance(200);
+        await untilState(engine, 'restarting');
+        while (engine.status().state === 'restarting') {
+          await clock.advance(500);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      }
+    }
+    expect(doneOf(parts).completionTokens).toBe(40);
+    expect(engine.status().restarts).toBe(1);
+  });
+
   it('is not one that waits at a closed gate', async () => {
     const clock = createVirtualClock();
     const { engine } = await setUp({ clock, stepTimeoutMs: 1000 });

@@ -7,7 +7,7 @@ import type { Clock } from '../../../src/core/index.ts';
 import {
   createWatchdogFeeder,
   openServiceNotifier,
-  progressSinceLastAsked,
+  stuckSinceLastAsked,
   unixSocketAddress,
   watchdogUsec,
 } from '../../../src/daemon/sd-notify.ts';
@@ -113,11 +113,17 @@ describe('createWatchdogFeeder', () => {
     let done = 0;
     let waiting = 0;
     let fed = 0;
+    let decisions = 0;
+    const hungry: (readonly string[])[] = [];
     const feeder = createWatchdogFeeder({
       usec: 30_000_000,
-      healthy: progressSinceLastAsked({ progress: () => done, idle: () => waiting === 0 }),
+      stuck: stuckSinceLastAsked([
+        { name: 'prompts', progress: () => done, idle: () => waiting === 0 },
+        { name: 'governor', progress: () => ++decisions, idle: () => false },
+      ]),
       clock,
       notify: () => fed++,
+      onHungry: (stuck) => hungry.push(stuck),
     });
     expect(periodMs()).toBe(10_000);
     expect(fed).toBe(1);
@@ -127,7 +133,8 @@ describe('createWatchdogFeeder', () => {
 
     waiting = 1;
     tick();
-    expect(fed).toBe(2); // work waits and nothing moved
+    expect(fed).toBe(2); // work waits and nothing moved, whatever else moves
+    expect(hungry).toEqual([['prompts']]);
     done = 1;
     tick();
     expect(fed).toBe(3);

@@ -429,3 +429,43 @@ describe('a journal that fails', () => {
     expect(port.delivered).toEqual([]);
   });
 });
+
+describe('what the watchdog asks', () => {
+  it('is no neglect while a prompt runs, waits behind one, or cannot run', async () => {
+    const { pipeline, engine, clock, inbound } = setUp({ tokenMs: 10 });
+    expect(pipeline.neglects()).toBe(false);
+    await pipeline.submit(inbound({ id: 'a', messages }));
+    await pipeline.submit(inbound({ id: 'b', messages }));
+    expect(pipeline.neglects()).toBe(false);
+    await clock.advance(1000);
+    engine.setState('restarting');
+    await pipeline.submit(inbound({ id: 'c', messages }));
+    expect(pipeline.neglects()).toBe(false);
+    engine.setState('ready');
+    await clock.advance(1000);
+    expect(pipeline.neglects()).toBe(false);
+  });
+
+  it('is neglect when a prompt could run and does not', () => {
+    const { pipeline, journal } = fixture;
+    // Behind the pipeline's back: nobody told it to look.
+    journal.accept({
+      id: 'x',
+      idGenerated: false,
+      reply: {
+        kind: 'mqtt',
+        topic: 'twowatt/v1/pi/reply/x',
+        format: 'frames',
+        correlation: null,
+        userProperties: null,
+      },
+      bodyHash: '0'.repeat(64),
+      body: '{}',
+      session: null,
+      priority: 5,
+      deadlineMs: null,
+      delivery: null,
+    });
+    expect(pipeline.neglects()).toBe(true);
+  });
+});
