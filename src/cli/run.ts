@@ -44,6 +44,8 @@ function reloadRequests(): { listen(handler: () => void): void } {
 }
 
 async function run(options: CommonOptions): Promise<void> {
+  // Prompts, answers and what was learnt of them: nothing that the daemon writes is for others.
+  process.umask(0o077);
   const config = loadConfigForCli(options);
   const clock = createSystemClock();
   const stop = stopRequested(clock);

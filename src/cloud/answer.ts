@@ -8,6 +8,9 @@ type ReportedUsage = Omit<Extract<WireEvent, { type: 'usage' }>, 'type'>;
 
 /** Room above max_tokens for what servers count beside the answer: end of text, a role mark. */
 const UNCOUNTED_TOKENS = 8;
+/** No tokenizer's pieces are this long on average; an endpoint that sends more does not count its tokens. */
+const MOST_CHARACTERS_PER_TOKEN = 64;
+const SPARE_CHARACTERS = 4096;
 
 /** The answer of one call as it grows. */
 export class Answer {
@@ -24,10 +27,16 @@ export class Answer {
     this.#request = request;
   }
 
+  /** More came than `max_tokens` can be: the endpoint would fill the board's memory. */
+  get endless(): boolean {
+    const most = SPARE_CHARACTERS + this.#request.maxTokens * MOST_CHARACTERS_PER_TOKEN;
+    return this.text.length > most;
+  }
+
   take(event: WireEvent): void {
     if (event.type === 'text') this.text += event.text;
     else if (event.type === 'thought') this.#thoughts += guessTokens(event.text);
-    else if (event.type === 'logprobs') this.#logprobs.push(...event.tokens);
+    else if (event.type === 'logprobs') this.#takeLogprobs(event.tokens);
     else if (event.type === 'finish') this.finishReason = event.reason;
     // Some servers count in every chunk; the last count holds.
     else if (event.type === 'usage') this.#reported = event;
@@ -70,6 +79,13 @@ export class Answer {
     const tokens = this.#logprobs;
     if (tokens.length === 0) return null;
     return Math.exp(tokens.reduce((sum, { logprob }) => sum + logprob, 0) / tokens.length);
+  }
+
+  #takeLogprobs(tokens: readonly TokenLogprob[]): void {
+    for (const token of tokens) {
+      if (this.#logprobs.length >= this.#request.maxTokens + UNCOUNTED_TOKENS) return;
+      this.#logprobs.push(token);
+    }
   }
 
   #guessed(): number {

@@ -1,4 +1,5 @@
 import { type Clock, type Logger, type TimerHandle, TwowattError } from '../core/index.ts';
+import { parseJson } from '../protocol/index.ts';
 import { Answer } from './answer.ts';
 import type { Reservation } from './budget.ts';
 import { cleanMessage } from './clean.ts';
@@ -145,6 +146,10 @@ export class Call {
           if (failure !== null && text !== '') yield { type: 'delta', text };
           if (failure !== null) return yield { type: 'failed', failure };
           this.answer.take(event);
+          if (this.answer.endless) {
+            const rest = { next: 'elsewhere', blame: 'broken' } as const;
+            return yield { type: 'failed', failure: unavailable('endless answer', rest) };
+          }
           if (event.type === 'text') text += event.text;
           if (event.type === 'thought' && this.#firstTokenMs === null) yield { type: 'thinking' };
           if (event.type === 'text' || event.type === 'thought') this.#onToken(first);
@@ -240,7 +245,7 @@ export class Call {
         if (length > LONGEST_ERROR_BYTES) break;
         next = await this.#abortable(bytes.next());
       }
-      const value = JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+      const value = parseJson(Buffer.concat(chunks).toString('utf8'));
       return providerErrorOf(value) ?? NOTHING_SAID;
     } catch {
       // The status alone tells enough.

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { FinishReason, TokenLogprob } from '../protocol/index.ts';
+import { type FinishReason, parseJson, type TokenLogprob } from '../protocol/index.ts';
 
 /** What one chunk of a stream, or a whole answer, says. */
 export type WireEvent =
@@ -17,23 +17,17 @@ export type WireEvent =
 /** An error as a provider words it; neither clean nor bounded. */
 export type ProviderError = { status: number | null; code: string; message: string };
 
+/** Of an error's words; a whole message may be megabytes, and several expressions look at it. */
+const LONGEST_ERROR = 4096;
+/** What OpenAI reports for a token that cannot come; JSON may hold numbers beyond every double. */
+const LEAST_LOGPROB = -9999;
+/** In one event. A stream brings them one by one, a whole answer of this length at once. */
+const MOST_TOKENS = 16_384;
+/** OpenAI's own bound of alternatives for one token. */
+const MOST_ALTERNATIVES = 20;
+
 const text = v.nullish(v.string());
 const content = v.nullish(v.object({ content: text, reasoning_content: text }));
-const chatLogprob = v.object({
-  token: v.string(),
-  logprob: v.number(),
-  bytes: v.nullish(v.array(v.number())),
-});
-const chatLogprobs = v.object({
-  content: v.nullish(
-    v.array(v.object({ ...chatLogprob.entries, top_logprobs: v.nullish(v.array(chatLogprob)) })),
-  ),
-});
-const rawLogprobs = v.object({
-  tokens: v.array(v.string()),
-  token_logprobs: v.array(v.nullable(v.number())),
-  top_logprobs: v.nullish(v.array(v.nullable(v.record(v.string(), v.number())))),
-});
 const chunkSchema = v.object({
   choices: v.nullish(
     v.array(
@@ -56,40 +50,69 @@ const usageSchema = v.object({
   prompt_tokens_details: v.nullish(v.object({ cached_tokens: v.nullish(count) })),
 });
 
-const bytesOf = (token: string, bytes: number[] | null | undefined): number[] =>
-  bytes ?? [...Buffer.from(token)];
+type Fields = Record<string, unknown>;
 
+const fieldsOf = (value: unknown): Fields | null =>
+  typeof value === 'object' && value !== null ? (value as Fields) : null;
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
+
+/** A probability above 1 would make the worst answer the surest. */
+const boundLogprob = (value: number): number => Math.min(0, Math.max(LEAST_LOGPROB, value));
+
+function tokenOf(value: unknown): Omit<TokenLogprob, 'top_logprobs'> | null {
+  const fields = fieldsOf(value);
+  const token = fields?.['token'];
+  const logprob = fields?.['logprob'];
+  const bytes = fields?.['bytes'];
+  if (typeof token !== 'string' || typeof logprob !== 'number') return null;
+  return {
+    token,
+    logprob: boundLogprob(logprob),
+    bytes: isBytes(bytes) ? bytes : [...Buffer.from(token)],
+  };
+}
+
+const isBytes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((byte) => typeof byte === 'number');
+
+/**
+ * Log-probabilities of both APIs; those that make no sense are none. By hand, since an endpoint may
+ * send a hundred thousand of them in one event, which takes a schema many seconds.
+ */
 function logprobsOf(value: unknown): TokenLogprob[] {
-  const chat = v.safeParse(chatLogprobs, value);
-  if (chat.success && chat.output.content) {
-    return chat.output.content.map(({ token, logprob, bytes, top_logprobs: top }) => ({
-      token,
-      logprob,
-      bytes: bytesOf(token, bytes),
-      top_logprobs: (top ?? []).map((other) => ({
-        token: other.token,
-        logprob: other.logprob,
-        bytes: bytesOf(other.token, other.bytes),
-      })),
-    }));
+  const fields = fieldsOf(value);
+  if (fields === null) return [];
+  if (Array.isArray(fields['content'])) return chatLogprobs(fields['content'] as unknown[]);
+  return rawLogprobs(fields);
+}
+
+function chatLogprobs(list: readonly unknown[]): TokenLogprob[] {
+  const tokens: TokenLogprob[] = [];
+  for (const value of list.slice(0, MOST_TOKENS)) {
+    const token = tokenOf(value);
+    if (token === null) return [];
+    const alternatives = listOf(fieldsOf(value)?.['top_logprobs']).slice(0, MOST_ALTERNATIVES);
+    const top = alternatives.map(tokenOf).filter((other) => other !== null);
+    tokens.push({ ...token, top_logprobs: top });
   }
-  const raw = v.safeParse(rawLogprobs, value);
-  if (!raw.success) return [];
-  return raw.output.tokens.flatMap((token, at) => {
-    const logprob = raw.output.token_logprobs[at];
-    if (typeof logprob !== 'number') return [];
-    const top = Object.entries(raw.output.top_logprobs?.[at] ?? {});
-    return {
-      token,
-      logprob,
-      bytes: bytesOf(token, null),
-      top_logprobs: top.map(([other, otherLogprob]) => ({
-        token: other,
-        logprob: otherLogprob,
-        bytes: bytesOf(other, null),
-      })),
-    };
-  });
+  return tokens;
+}
+
+function rawLogprobs(fields: Fields): TokenLogprob[] {
+  const logprobs = listOf(fields['token_logprobs']);
+  const alternatives = listOf(fields['top_logprobs']);
+  const tokens: TokenLogprob[] = [];
+  for (const [at, name] of listOf(fields['tokens']).slice(0, MOST_TOKENS).entries()) {
+    const token = tokenOf({ token: name, logprob: logprobs[at] });
+    if (token === null) continue;
+    const top = Object.entries(fieldsOf(alternatives[at]) ?? {})
+      .slice(0, MOST_ALTERNATIVES)
+      .map(([other, logprob]) => tokenOf({ token: other, logprob }))
+      .filter((other) => other !== null);
+    tokens.push({ ...token, top_logprobs: top });
+  }
+  return tokens;
 }
 
 /** Every reason but `length` is an end of the model's own: `stop`, `eos`, FastDeploy's `recover_stop`, … */
@@ -122,7 +145,9 @@ const STATUS_OF_TYPE: [RegExp, number][] = [
 ];
 
 const asText = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  typeof value === 'string' || typeof value === 'number'
+    ? String(value).slice(0, LONGEST_ERROR)
+    : '';
 
 /** The error in a body: OpenAI's `error`, FastAPI's `detail`, vLLM's bare object, Qianfan's `error_code`; null without one. */
 export function providerErrorOf(value: unknown): ProviderError | null {
@@ -148,7 +173,7 @@ export function providerErrorOf(value: unknown): ProviderError | null {
 export function readChunk(json: string, whole: boolean): WireEvent[] {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseJson(json);
   } catch {
     return [{ type: 'malformed', why: 'malformed JSON' }];
   }

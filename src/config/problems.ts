@@ -62,8 +62,12 @@ function editDistance(from: string, to: string): number {
   return row[to.length] ?? 0;
 }
 
+/** Twice the longest key there is. Strangers name keys over MQTT, and the distance costs their length each. */
+const LONGEST_NAME = 80;
+
 /** The known key nearest to `key`, unless all are far. A right last level in a wrong section counts as near. */
 export function nearestKey(key: string): string | undefined {
+  if (key.length > LONGEST_NAME) return undefined;
   const wanted = key.toLowerCase();
   const lastLevel = wanted.split('.').at(-1) ?? wanted;
   let best: { key: string; distance: number } | undefined;

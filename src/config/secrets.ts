@@ -58,27 +58,64 @@ export function readSecretFile(
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export type BrokerCredentials = {
-  username?: string;
-  password?: string;
-  /** PEM, as the files hold it. */
-  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer };
-};
+/** PEM, as the files hold it. */
+export type TlsFiles = { ca?: Buffer; cert?: Buffer; key?: string };
+
+export type BrokerCredentials = { username?: string; password?: string; tls: TlsFiles };
+
+/** A bundle of all public authorities has a quarter of it. */
+const LARGEST_CERTIFICATES_BYTES = 1024 * 1024;
+
+/**
+ * Certificates and key for the broker. Read anew for each connection, so that renewed ones are taken
+ * up without a restart. Throws `invalid_request` that names the setting, for the key as readSecretFile.
+ */
+export function readTlsFiles(tls: Config['mqtt']['tls'], env: Environment): TlsFiles {
+  const ca = readCertificates(tls.ca_file, 'mqtt.tls.ca_file', env);
+  const cert = readCertificates(tls.cert_file, 'mqtt.tls.cert_file', env);
+  if (tls.key_file === '') return { ...(ca && { ca }), ...(cert && { cert }) };
+  const key = readSecretFile(tls.key_file, { key: 'mqtt.tls.key_file', env });
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(key)) {
+    throw new TwowattError('invalid_request', 'mqtt.tls.key_file: expected a private key in PEM', {
+      param: 'mqtt.tls.key_file',
+    });
+  }
+  return { ...(ca && { ca }), ...(cert && { cert }), key };
+}
+
+function readCertificates(path: string, key: string, env: Environment): Buffer | undefined {
+  if (path === '') return undefined;
+  const file = locate(path, env);
+  const refuse = (why: string, cause?: unknown) =>
+    new TwowattError('invalid_request', `${key}: ${file} ${why}; expected certificates in PEM`, {
+      param: key,
+      cause,
+    });
+  let pem: Buffer;
+  try {
+    if (statSync(file).size > LARGEST_CERTIFICATES_BYTES) throw refuse('is too large');
+    pem = readFileSync(file);
+  } catch (error) {
+    if (error instanceof TwowattError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw refuse(`cannot be read (${reason})`, error);
+  }
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw refuse('holds no certificate');
+  return pem;
+}
 
 /**
  * User name, password and certificates for the broker, read from the files that the settings name.
- * Throws as readSecretFile for the password, and the system's error for a certificate.
+ * Throws as readSecretFile and readTlsFiles.
  */
 export function brokerCredentials(mqtt: Config['mqtt'], env: Environment): BrokerCredentials {
-  const { username, password_file: passwordFile, tls } = mqtt;
-  const read = (path: string) => (path === '' ? undefined : readFileSync(locate(path, env)));
-  const [ca, cert, key] = [read(tls.ca_file), read(tls.cert_file), read(tls.key_file)];
+  const { username, password_file: passwordFile } = mqtt;
   return {
     ...(username === '' ? {} : { username }),
     ...(passwordFile === ''
       ? {}
       : { password: readSecretFile(passwordFile, { key: 'mqtt.password_file', env }) }),
-    tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
+    tls: readTlsFiles(mqtt.tls, env),
   };
 }
 

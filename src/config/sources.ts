@@ -11,6 +11,9 @@ export type Entry = { key: string; value: unknown; origin: Origin };
 /** What a source holds: values for known keys, and what is wrong with the rest of it. */
 export type SourceContent = { entries: Entry[]; problems: ConfigProblem[] };
 
+/** Every key with its explanation fits a dozen times; the parser needs a hundred times as much memory. */
+const LONGEST_FILE = 256 * 1024;
+
 const ENVIRONMENT_PREFIX = 'TWOWATT_';
 
 const environmentName = (key: string): string =>
@@ -85,14 +88,18 @@ export function readConfigFile(file: string): SourceContent | undefined {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     return broken(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const document = loadYaml().parseDocument(text, { prettyErrors: true });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const at = error.linePos?.[0];
-    const where = at === undefined ? '' : ` at line ${at.line}, column ${at.col}`;
-    return broken(`not valid YAML or JSON${where}: ${error.message.split('\n')[0] ?? ''}`);
+  if (text.length > LONGEST_FILE) {
+    return broken(`has ${text.length} characters; expected at most ${LONGEST_FILE}`);
   }
   try {
+    // Also what the parser throws: nesting that is too deep for its stack, for one.
+    const document = loadYaml().parseDocument(text, { prettyErrors: true });
+    const [error] = document.errors;
+    if (error !== undefined) {
+      const at = error.linePos?.[0];
+      const where = at === undefined ? '' : ` at line ${at.line}, column ${at.col}`;
+      return broken(`not valid YAML or JSON${where}: ${error.message.split('\n')[0] ?? ''}`);
+    }
     return entriesOf(document.toJS({ maxAliasCount: 20 }), origin);
   } catch (thrown) {
     return broken(`not usable: ${thrown instanceof Error ? thrown.message : String(thrown)}`);

@@ -1,4 +1,4 @@
-import { brokerCredentials, type Config } from '../config/index.ts';
+import { brokerCredentials, type Config, readTlsFiles } from '../config/index.ts';
 import type { Clock, Logger, Scope } from '../core/index.ts';
 import {
   createMqttGateway,
@@ -29,6 +29,7 @@ export async function openMqtt(parts: {
       sessionExpiryS: config.mqtt.session_expiry_s,
       maxPayloadBytes: config.queue.max_payload_bytes,
       ...brokerCredentials(config.mqtt, process.env),
+      tls: () => readTlsFiles(config.mqtt.tls, process.env),
     },
     handlers: parts.handlers,
     logger: logger.child({ room: 'mqtt' }),

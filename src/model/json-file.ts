@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { parseJson } from '../protocol/index.ts';
 import { fromReadError, ModelError, type ModelFault } from './errors.ts';
 
 export type JsonObject = { [key: string]: unknown };
 
-/** A tokenizer of 100,000 pieces takes about 10 MB; nothing honest is larger than this. */
-const LONGEST_JSON_BYTES = 256 * 1024 * 1024;
+/** A tokenizer of 100,000 pieces takes about 10 MB, the largest known (262,000 pieces) 34 MB. */
+const LONGEST_JSON_BYTES = 64 * 1024 * 1024;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -25,7 +26,7 @@ export function readJsonObject(path: string, fault: ModelFault): JsonObject {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw new ModelError(fault, name, `${name} is not valid JSON`, error);
   }

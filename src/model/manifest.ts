@@ -25,7 +25,7 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected 64 hex dig
 const fileName = v.pipe(
   v.string(),
   v.check(
-    (name) => name === basename(name) && name !== '' && name !== '..',
+    (name) => name === basename(name) && name !== '' && name !== '..' && !name.includes('\u0000'),
     'expected a file name',
   ),
 );

@@ -43,6 +43,10 @@ const BY_RESULT_CODE: Record<number, JournalProblem> = {
   26: 'corrupt',
 };
 
+/** The code of errors without one of their own. A changed byte of the header or the schema ends in it. */
+const SQLITE_ERROR = 1;
+const DAMAGED = /unsupported file format|no such (table|column|index)|database schema/;
+
 const SENTENCES: Record<JournalProblem, string> = {
   locked: 'another process has it open (is the daemon running?); stop that one first',
   disk_full: 'the disk is full',
@@ -58,7 +62,10 @@ const SENTENCES: Record<JournalProblem, string> = {
 function problemOf(thrown: unknown): JournalProblem | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const errcode = (thrown as { errcode?: unknown }).errcode;
-  if (typeof errcode === 'number') return BY_RESULT_CODE[errcode & 0xff];
+  if (typeof errcode === 'number') {
+    const isDamage = (errcode & 0xff) === SQLITE_ERROR && DAMAGED.test(thrown.message);
+    return isDamage ? 'corrupt' : BY_RESULT_CODE[errcode & 0xff];
+  }
   if (isErrno(thrown, 'ENOSPC', 'EDQUOT')) return 'disk_full';
   if (isErrno(thrown, 'EROFS', 'EACCES', 'EPERM')) return 'read_only';
   if (isErrno(thrown, 'EIO', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT')) return 'io';

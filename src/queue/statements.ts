@@ -112,11 +112,21 @@ function replyOf(row: PromptRow): ReplyAddress {
     topic: row.topic,
     format: row.format,
     correlation: row.correlation,
-    userProperties:
-      row.user_properties === null
-        ? null
-        : (JSON.parse(row.user_properties) as ReplyAddress['userProperties']),
+    userProperties: readUserProperties(row.user_properties),
   };
+}
+
+/** They are only echoed. A bit that a bad card has turned in them must not hold up every answer there is. */
+function readUserProperties(text: string | null): ReplyAddress['userProperties'] {
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && !Array.isArray(value)
+      ? (value as ReplyAddress['userProperties'])
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 export function toStoredPrompt(row: PromptRowWithText, maxAttempts: number): StoredPrompt {

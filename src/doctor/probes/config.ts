@@ -16,9 +16,6 @@ function shown(key: string, value: unknown): unknown {
   return `(${value.length} characters, left out)`;
 }
 
-/** A private key is read by TLS itself and may be readable by a group of services. */
-const isReadByUs = (key: string): boolean => key !== 'mqtt.tls.key_file';
-
 export function lookAtConfig({ config }: ProbeContext): ConfigFacts {
   const { values } = config;
   return {
@@ -32,15 +29,13 @@ export function lookAtConfig({ config }: ProbeContext): ConfigFacts {
     })),
     node: values.node.id,
     governor: values.governor,
-    secretProblems: secretFiles(values, process.env)
-      .filter(({ key }) => isReadByUs(key))
-      .flatMap(({ key, path }) => {
-        try {
-          readSecretFile(path, { key, env: process.env });
-          return [];
-        } catch (error) {
-          return { key, path, reason: error instanceof Error ? error.message : String(error) };
-        }
-      }),
+    secretProblems: secretFiles(values, process.env).flatMap(({ key, path }) => {
+      try {
+        readSecretFile(path, { key, env: process.env });
+        return [];
+      } catch (error) {
+        return { key, path, reason: error instanceof Error ? error.message : String(error) };
+      }
+    }),
   };
 }

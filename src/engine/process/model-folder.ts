@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isErrno } from '../../core/index.ts';
 import {
   GRAPH_FILE,
@@ -49,6 +49,18 @@ function fromReadError(error: unknown, name: string): LoadError {
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) > 0;
 
+/** Plain names only: a manifest must not lead outside its folder. */
+function isListedFile(entry: unknown): boolean {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { name, bytes } = entry as { name?: unknown; bytes?: unknown };
+  return (
+    typeof name === 'string' &&
+    name === basename(name) &&
+    !name.includes('\u0000') &&
+    Number.isSafeInteger(bytes)
+  );
+}
+
 /**
  * The manifest, checked as far as the engine leans on it, and every listed file with its size. The
  * digests are not computed: that would read the whole model at each start (`model verify` does it).
@@ -68,8 +80,15 @@ export function readManifest(folder: string): ModelManifest {
   }
   // Not in what version 1 of the converter wrote.
   manifest.promptScores = value['promptScores'] === true;
-  if (!Array.isArray(manifest.eosTokenIds)) refuse('eosTokenIds must be a list');
-  if (!Array.isArray(manifest.files)) refuse('files must be a list');
+  if (!Array.isArray(manifest.eosTokenIds) || !manifest.eosTokenIds.every(Number.isSafeInteger)) {
+    refuse('eosTokenIds must be a list of whole numbers');
+  }
+  for (const name of ['id', 'digest', 'architecture', 'form'] as const) {
+    if (typeof value[name] !== 'string') refuse(`${name} must be a text`);
+  }
+  if (!Array.isArray(manifest.files) || !manifest.files.every(isListedFile)) {
+    refuse('files must be a list of names, without folders, and sizes');
+  }
   if (!manifest.files.some((file) => file.name === GRAPH_FILE)) refuse(`files lacks ${GRAPH_FILE}`);
   for (const file of manifest.files) {
     let bytes: number;

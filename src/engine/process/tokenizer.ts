@@ -61,17 +61,31 @@ export async function loadTokenizer(folder: string): Promise<EngineTokenizer> {
   leaveOutUnusedModules();
   const { env, PreTrainedTokenizer } = await importTokenizerPart();
   env.allowRemoteModels = false;
-  let tokenizer: InstanceType<Transformers['PreTrainedTokenizer']>;
+  requireIds(model);
   try {
-    tokenizer = new PreTrainedTokenizer(model, config);
+    return createTokenizer(new PreTrainedTokenizer(model, config), decoder);
   } catch (error) {
+    if (error instanceof LoadError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new LoadError('model_corrupt', `tokenizer.json cannot be used: ${why}`, {
       param: 'tokenizer.json',
       cause: error,
     });
   }
-  return createTokenizer(tokenizer, decoder);
+}
+
+/** What is no whole number would reach the graph as an index. */
+function requireIds(model: Record<string, unknown>): void {
+  const { vocab } = (model['model'] ?? {}) as { vocab?: unknown };
+  const added = Array.isArray(model['added_tokens']) ? (model['added_tokens'] as unknown[]) : [];
+  const ids = [
+    ...Object.values(typeof vocab === 'object' && vocab !== null ? vocab : {}),
+    ...added.map((token) => (token as { id?: unknown } | null)?.id),
+  ];
+  if (ids.every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) return;
+  throw new LoadError('model_corrupt', 'tokenizer.json: every token needs a whole number as id', {
+    param: 'tokenizer.json',
+  });
 }
 
 function createTokenizer(tokenizer: PreTrainedTokenizer, decoder: DecoderRules): EngineTokenizer {
@@ -118,13 +132,15 @@ function createTokenizer(tokenizer: PreTrainedTokenizer, decoder: DecoderRules):
   }
 
   return {
-    encodeText: (text) => (text === '' ? [] : tokenizer.encode(text)),
+    encodeText: (text) => (text === '' ? [] : known(tokenizer.encode(text))),
     encodeChat(messages) {
       // Content must not command the model: a special token's name inside it is only text. So such
       // names are set aside before the template is applied (under a name that nobody can guess) and
       // put back as plain text. All other conversations go through the tokenizer as they are.
       const tainted = messages.some(({ content }) => content.search(anySpecial) >= 0);
-      if (!tainted) return tokenizer.encode(render(messages), { add_special_tokens: false });
+      if (!tainted) {
+        return known(tokenizer.encode(render(messages), { add_special_tokens: false }));
+      }
       const mark = `\u{E000}${randomBytes(12).toString('hex')}`;
       const setAside = messages.map(({ role, content }) => ({
         role,
@@ -149,13 +165,21 @@ function createTokenizer(tokenizer: PreTrainedTokenizer, decoder: DecoderRules):
         from = found.index + found[0].length;
       }
       encodeUpTo(rendered.length);
-      return ids;
+      return known(ids);
     },
     bytesOf(id) {
       return specialIds.has(id) ? NO_BYTES : decoder.bytesOf(inner.id_to_token(id) ?? '');
     },
     stripLeadingSpaces: decoder.stripLeadingSpaces,
   };
+}
+
+/** A vocabulary without a token for the unknown has none for some texts; the graph must not see that. */
+function known(ids: number[]): number[] {
+  if (ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids;
+  throw new TwowattError('model_unavailable', 'tokenizer.json: it has no token for this text', {
+    param: 'tokenizer.json',
+  });
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -7,6 +7,13 @@ import type { HttpGatewayOptions } from './types.ts';
 export const MOST_HOPS = 3;
 export const HOPS_HEADER = 'twowatt-hops';
 
+/** By hand: an expression that trims both ends takes half a second for 16 kB of blanks. */
+function bearerToken(authorization: string | undefined): string | undefined {
+  if (authorization === undefined || !/^bearer /i.test(authorization)) return undefined;
+  const token = authorization.slice('bearer '.length).trim();
+  return token === '' ? undefined : token;
+}
+
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /** True for names and addresses that only this machine reaches. */
@@ -68,7 +75,7 @@ export function createGuard(
     },
     checkToken({ authorization }) {
       if (expected === undefined) return;
-      const given = /^Bearer +(.*\S) *$/i.exec(authorization ?? '')?.[1];
+      const given = bearerToken(authorization);
       // Digests are of one length, so the comparison tells neither length nor prefix.
       if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
       throw new TwowattError(

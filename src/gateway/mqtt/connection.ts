@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Duplex } from 'node:stream';
+import { type Duplex, PassThrough } from 'node:stream';
 import { MqttClient, type IClientOptions, type IConnackPacket, type IPublishPacket } from 'mqtt';
 import { TwowattError } from '../../core/index.ts';
 import {
@@ -61,7 +61,7 @@ export type Connection = {
 
 export type ConnectionOptions = {
   address: BrokerAddress;
-  tls?: MqttTlsOptions;
+  tls?: MqttTlsOptions | (() => MqttTlsOptions);
   protocol: 4 | 5;
   clientId: string;
   keepaliveS: number;
@@ -111,17 +111,22 @@ export function parseBrokerUrl(text: string): BrokerAddress {
  * Deltas are small and a person may watch them come, so Nagle is off. mqtt.js's own builders are
  * left out: they would load ws and socks.
  */
-function openSocket(address: BrokerAddress, tls: MqttTlsOptions | undefined): Duplex {
+function openSocket(address: BrokerAddress, tls: ConnectionOptions['tls']): Duplex {
   const { host, port } = address;
   if (!address.secure) return connectTcp({ host, port, noDelay: true });
-  const socket = connectTls({
-    host,
-    port,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...tls,
-  });
-  socket.setNoDelay(true);
-  return socket;
+  try {
+    const socket = connectTls({
+      host,
+      port,
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(typeof tls === 'function' ? tls() : tls),
+    });
+    socket.setNoDelay(true);
+    return socket;
+  } catch (error) {
+    // Certificates that are gone, or that OpenSSL cannot read: the end of this connection only.
+    return new PassThrough().destroy(error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 export function openConnection(options: ConnectionOptions, events: ConnectionEvents): Connection {

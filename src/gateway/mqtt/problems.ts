@@ -1,3 +1,5 @@
+import { TwowattError } from '../../core/index.ts';
+
 /** Why a connection ended, as a kind to compare with the last one and a sentence to act on. */
 export type ConnectionProblem = { kind: string; message: string };
 
@@ -34,6 +36,32 @@ const DISCONNECTS: Record<number, string> = {
   0x97: 'a quota is exceeded',
   0x98: 'an administrator has closed it',
 };
+
+/** Codes of OpenSSL and Node, and what to do about each; RFC 8446, section 6.2 has the alerts. */
+const TLS_FAILURES: readonly (readonly [RegExp, string])[] = [
+  [
+    /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
+    "its certificate is not valid today; renew it, or set this board's clock",
+  ],
+  [/ALTNAME/, 'its certificate is for another host; check the host name in mqtt.url'],
+  [
+    /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_SIGNATURE|CERT_UNTRUSTED)/,
+    'no authority that we trust has signed its certificate; check mqtt.tls.ca_file',
+  ],
+  [
+    /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE/,
+    'it asks for a client certificate; set mqtt.tls.cert_file and mqtt.tls.key_file',
+  ],
+  [
+    /ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE|UNSUPPORTED_CERTIFICATE|DECRYPT_ERROR)/,
+    'it does not accept our client certificate; check mqtt.tls.cert_file',
+  ],
+  [
+    /^ERR_OSSL|KEY_VALUES_MISMATCH/,
+    'our certificate files cannot be used; check mqtt.tls.ca_file, mqtt.tls.cert_file and mqtt.tls.key_file',
+  ],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH/, 'it does not speak TLS on this port; check mqtt.url'],
+];
 
 /** CONNACK codes by which a broker says that it does not know MQTT 5. */
 export function refusesProtocol(reasonCode: number | undefined): boolean {
@@ -79,8 +107,10 @@ export function errorProblem(where: string, error: Error | undefined): Connectio
       return say('reset', `the connection to the broker at ${where} was cut`);
     default:
   }
-  if (/^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO)/.test(code)) {
-    return say(`tls:${code}`, `TLS with the broker at ${where} failed (${code}): ${error.message}`);
+  if (error instanceof TwowattError) return say(`tls:${error.param}`, error.message);
+  if (/^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO)/.test(code)) {
+    const why = TLS_FAILURES.find(([codes]) => codes.test(code))?.[1] ?? error.message;
+    return say(`tls:${code}`, `TLS with the broker at ${where} failed (${code}): ${why}`);
   }
   if (error.message === 'connack timeout') {
     return say('timeout', `${where} accepts connections but does not answer MQTT`);

@@ -15,6 +15,12 @@ import type { MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';
 /** Requests run side by side, so that a `ping` is answered during a `model.pull`. */
 const MAX_RUNNING = 8;
 
+/**
+ * A topic has at most 65,535 bytes and `response/` is longer than `request/`: an answer to a name that
+ * fills its topic would be a packet that ends the connection.
+ */
+const LONGEST_NAME = 128;
+
 const isVerb = (name: string): name is Verb => (VERBS as readonly string[]).includes(name);
 
 /**
@@ -83,6 +89,10 @@ export function createRequests(
   };
 
   return (verb, packet) => {
+    if (verb.length > LONGEST_NAME) {
+      logger.debug({ length: verb.length }, 'ignored a request with an endless name');
+      return;
+    }
     answer(verb, packet).catch((error: unknown) => {
       logger.error({ verb, error: String(error) }, 'a response could not be sent');
     });

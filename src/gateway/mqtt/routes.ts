@@ -1,4 +1,4 @@
-import { nodeTopics, poolTopics } from '../../protocol/index.ts';
+import { isTopicLevel, nodeTopics, poolTopics } from '../../protocol/index.ts';
 import type { Subscription } from './connection.ts';
 import type { InboundPrompt } from '../../service/ports.ts';
 
@@ -67,7 +67,7 @@ export function createRouter({ baseTopic, node, pools }: Names): (topic: string)
     }
     if (topic.startsWith(poolRoot)) {
       const [pool = '', leaf, ...rest] = topic.slice(poolRoot.length).split('/');
-      if (leaf === 'prompt' && rest.length === 0) {
+      if (leaf === 'prompt' && rest.length === 0 && isTopicLevel(pool)) {
         // The broker chose us for it, so nobody else will answer.
         return { kind: 'prompt', prompt: poolPrompt(pool), strayPool: pool };
       }

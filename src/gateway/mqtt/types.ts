@@ -21,7 +21,8 @@ export type MqttGatewayOptions = {
   instance: string;
   username?: string;
   password?: string;
-  tls?: MqttTlsOptions;
+  /** A function is called for each connection, so that renewed certificates are taken up. */
+  tls?: MqttTlsOptions | (() => MqttTlsOptions);
   /** Seconds between pings on an idle connection; a dead peer is noticed after one and a half. */
   keepaliveS: number;
   /** How many prompts may wait here for their acknowledgement; the rest wait at the broker. */

@@ -451,6 +451,48 @@ describe('places', () => {
   });
 });
 
+describe('a malicious endpoint', () => {
+  const flood = (text: string, pieces: number): Script => ({
+    body: Array.from({ length: pieces }, () => [1, textChunk(text)] as [number, string]),
+    end: 'hang',
+  });
+
+  it('is given up when it sends more than max_tokens can be', async () => {
+    const { answer, askedOf } = start(
+      (name) => (name === 'a' ? flood('x'.repeat(1000), 1000) : answering('fine')),
+      { endpoints: A_B, options: first },
+    );
+    const { parts } = await answer({ maxTokens: 10 });
+    expect(resultOf(parts)).toMatchObject({ endpoint: 'b', text: 'fine' });
+    expect(askedOf()).toEqual(['a', 'b']);
+    const length = parts.reduce(
+      (sum, part) => sum + (part.type === 'delta' ? part.text.length : 0),
+      0,
+    );
+    expect(length).toBeLessThan(10_000);
+  });
+
+  it('cannot make itself surer than sure, nor fill the board with log-probabilities', async () => {
+    const tokens = Array.from({ length: 5000 }, () => ({
+      token: 'x',
+      logprob: 7,
+      top_logprobs: Array.from({ length: 100 }, () => ({ token: 'y', logprob: -1e300 })),
+    }));
+    const event = `data: ${JSON.stringify({ choices: [{ delta: { content: 'x' }, logprobs: { content: tokens } }] })}\n\n`;
+    const { answer } = start(() => ({
+      body: [
+        [1, event],
+        [1, END],
+      ],
+    }));
+    const result = resultOf((await answer({ maxTokens: 10, topLogprobs: 1 })).parts);
+    expect(result.confidence).toBe(1);
+    expect(result.logprobs?.length).toBeLessThanOrEqual(18);
+    expect(result.logprobs?.[0]?.top_logprobs).toHaveLength(20);
+    expect(result.logprobs?.[0]?.top_logprobs[0]?.logprob).toBe(-9999);
+  });
+});
+
 describe('money', () => {
   const upper = (12 + 16 + 64) * 1e-6 + 100 * 2e-6;
 

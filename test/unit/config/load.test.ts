@@ -39,6 +39,23 @@ function problemsOf(options: Partial<LoadOptions>) {
   throw new Error('expected the configuration to be refused');
 }
 
+describe('a hostile file', () => {
+  it.each([
+    ['too large', `a: ${'x'.repeat(300_000)}`, /at most 262144/],
+    ['nested without end', '['.repeat(3000), /not (usable|valid)/],
+    [
+      'of aliases that multiply',
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${Array.from({ length: 9 }, (_, n) => `${String.fromCharCode(98 + n)}: &${String.fromCharCode(98 + n)} [${`*${String.fromCharCode(97 + n)},`.repeat(9)}]`).join('\n')}`,
+      /not usable|no such setting/,
+    ],
+    ['with a name as long as itself', `${'k'.repeat(1000)}: 1`, /no such setting/],
+  ])('%s is refused with its reason', { timeout: 10_000 }, (_name, text, reason) => {
+    const error = problemsOf({ file: write('hostile.yaml', text) });
+    expect(error.code).toBe('invalid_request');
+    expect(error.message).toMatch(reason);
+  });
+});
+
 describe('precedence', () => {
   it('is flags, environment, values set over MQTT, file, device profile, defaults', () => {
     const file = write(

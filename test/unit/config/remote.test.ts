@@ -113,4 +113,12 @@ describe('config.set', () => {
     const patch = { 'queue.max_payload_bytes': 16_000_000, 'queue.max_bytes': 32_000_000 };
     expect(planChanges(load(), patch).restart).toHaveLength(2);
   });
+
+  // It used to cost a second of the event loop: the distance to every key, for each of its characters.
+  it('does not look for what an endless name may have meant', () => {
+    const name = 'governor.budget'.repeat(4000);
+    expect(planChanges(load(), { [name]: 1 }).refused).toEqual([
+      { key: name, reason: 'no such setting' },
+    ]);
+  });
 });
