@@ -286,10 +286,14 @@ export class Call {
     this.cost = this.#costNow();
     reservation.settle(this.cost);
     endpoint.addCost(this.cost);
-    if (verdict !== 'success' && verdict.blame !== 'none') {
-      const { reason } = verdict;
-      this.#deps.logger.debug({ endpoint: endpoint.spec.name, reason }, 'a cloud call failed');
-    }
+    const said = {
+      id: this.#request.id,
+      endpoint: endpoint.spec.name,
+      firstTokenMs: this.#firstTokenMs,
+      totalMs: waitedMs,
+    };
+    if (verdict === 'success') this.#deps.logger.debug(said, 'a cloud call answered');
+    else this.#deps.logger.debug({ ...said, reason: verdict.reason }, 'a cloud call failed');
     lease.done(verdict);
     this.#closed = true;
     // A body that nobody reads to its end would keep its connection from all later calls.

@@ -30,6 +30,8 @@ export type CloudEndpoint = {
 export type Failover = 'any' | 'up' | 'down' | 'none';
 
 export type CloudRequest = GenerateRequest & {
+  /** The prompt's, for the log. Never sent. */
+  id: string;
   /**
    * That this prompt may leave the board. Anything but true is refused with `privacy_blocked` at the
    * one place that sends, and it is read again there for every retry, hedge and failover.

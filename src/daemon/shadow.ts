@@ -23,6 +23,7 @@ export function createShadow(cloud: Cloud, clock: Clock, logger: Logger): Shadow
     const parts = cloud.generate(
       {
         ...request,
+        id,
         messages: verdict.messages.map((message) => ({ ...message })),
         stop: [...verdict.stop],
         mayLeave: verdict.mayLeave,

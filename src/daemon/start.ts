@@ -119,11 +119,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     let gateFit: GateFit | null = null;
     const abort = new AbortController();
+    const engineLogger = logger.child({ room: 'engine' });
     const engine = createModelEngine({
       clock,
-      logger: logger.child({ room: 'engine' }),
+      logger: engineLogger,
       prepare: async () => {
-        const started = await prepareEngine(loaded.values, clock, logger, abort.signal);
+        const started = await prepareEngine(loaded.values, clock, engineLogger, abort.signal);
         governing.govern(started.engine, started.manifest, started.folder);
         gateFit = started.gate;
         started.engine.start();
@@ -256,7 +257,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       requestRestart: () => options.requestRestart('asked for over MQTT'),
       setConfig(next: LoadedConfig) {
         loaded = next;
-        logger.setLevel(next.values.log.level);
+        logger.setLevels(next.values.log);
         governing.update();
       },
     });

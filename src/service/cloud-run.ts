@@ -41,6 +41,7 @@ export async function runInCloud(
   const parts = routing.cloud.generate(
     {
       ...asked,
+      id: stored.id,
       messages: verdict.messages.map((message) => ({ ...message })),
       stop: [...verdict.stop],
       mayLeave: verdict.mayLeave,

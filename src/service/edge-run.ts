@@ -1,4 +1,4 @@
-import { TwowattError } from '../core/index.ts';
+import { type Logger, TwowattError } from '../core/index.ts';
 import type { GenerationResult } from '../protocol/index.ts';
 import type { EarlyVerdict, EnergyMeter, Engine, Routing } from './ports.ts';
 import type { Turn } from './turn.ts';
@@ -17,7 +17,26 @@ export async function runOnEdge(
   turn: Turn,
   stop: AbortSignal,
   mayLeave: boolean,
-  context: { engine: Engine; meter: EnergyMeter; routing: Routing },
+  context: { engine: Engine; logger: Logger; meter: EnergyMeter; routing: Routing },
+): Promise<EdgeOutcome> {
+  const outcome = await runEngine(turn, stop, mayLeave, context);
+  context.logger.debug({ id: turn.head.id, ...factsOf(outcome) }, 'engine run ended');
+  return outcome;
+}
+
+/** An outcome as the log tells it: no text. */
+function factsOf(outcome: EdgeOutcome) {
+  if (outcome.kind === 'failure') return { outcome: outcome.kind, code: outcome.error.code };
+  if (outcome.kind === 'given_up') return { outcome: outcome.kind, why: outcome.verdict };
+  const { promptTokens, completionTokens, prefillMs, decodeMs } = outcome.result;
+  return { outcome: outcome.kind, promptTokens, tokens: completionTokens, prefillMs, decodeMs };
+}
+
+async function runEngine(
+  turn: Turn,
+  stop: AbortSignal,
+  mayLeave: boolean,
+  context: { engine: Engine; logger: Logger; meter: EnergyMeter; routing: Routing },
 ): Promise<EdgeOutcome> {
   const { engine, meter, routing } = context;
   const watch = routing.watch(turn.prompt, mayLeave);
@@ -45,6 +64,10 @@ export async function runOnEdge(
         if (verdict !== 'go_on') giveUp.abort();
         break;
       case 'restart':
+        context.logger.warn(
+          { id: turn.head.id, reason: part.reason },
+          'the engine begins a prompt anew',
+        );
         text = '';
         turn.restart(part.reason);
         break;

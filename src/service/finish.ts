@@ -53,13 +53,26 @@ export function createFinisher(parts: {
       {
         id: stored.id,
         type: frame.type,
-        ...(frame.type === 'error' ? { code: frame.error.code } : {}),
+        ...outcomeOf(frame),
         ...(frame.type === 'done' && parts.logPrompts() ? { text: frame.text } : {}),
       },
       'prompt answered',
     );
     outbox.send(answer);
     parts.onAnswer?.(frame);
+  };
+}
+
+/** How a prompt ended, without anybody's words. */
+function outcomeOf(frame: TerminalFrame) {
+  if (frame.type === 'error') return { code: frame.error.code };
+  const { route, usage, timing } = frame;
+  return {
+    finish: frame.finish_reason,
+    target: route.target,
+    ...(route.endpoint === null ? {} : { endpoint: route.endpoint }),
+    tokens: usage.completion_tokens,
+    totalMs: timing.total_ms,
   };
 }
 

@@ -32,7 +32,10 @@ export function createOutbox(options: {
     const delivery = port
       .deliver(answer)
       .then((acknowledged) => {
-        if (acknowledged) journal.markSent(answer.seq);
+        if (acknowledged) {
+          journal.markSent(answer.seq);
+          logger.debug({ id: answer.id }, 'answer delivered');
+        }
         return acknowledged;
       })
       .catch((error: unknown) => {

@@ -93,6 +93,9 @@ export type Pipeline = {
   progress(): number;
 };
 
+/** A packet that the broker has sent before. */
+const redelivery = ({ redelivered }: InboundPrompt) => (redelivered ? { redelivered } : {});
+
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
 export function createPipeline(options: PipelineOptions): Pipeline {
@@ -148,6 +151,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       return;
     }
     const { prompt, body } = admission;
+    logger.debug(
+      { id: prompt.id, kind: inbound.kind, bytes: inbound.payloadBytes, ...redelivery(inbound) },
+      'prompt received',
+    );
     try {
       refuseEarly(
         { priorityEtaMs: estimate.firstTokenMs(journal.aheadOf(prompt.priority)), draining },
@@ -298,8 +305,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, toTwowattError(error));
       return;
     }
-    const { target, reasons } = decision;
-    logger.debug({ id: stored.id, attempt: stored.attempts, target, reasons }, 'prompt begins');
+    const { target, reasons, difficulty } = decision;
+    logger.debug(
+      { id: stored.id, attempt: stored.attempts, target, reasons, difficulty },
+      'prompt begins',
+    );
     const slot = target === 'edge' && slots.free ? slots.take() : null;
     const abort = new AbortController();
     const deadline =

@@ -226,11 +226,22 @@ export const fleet = {
   ),
 };
 
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Rooms that log; `daemon` is what the others are put together by. */
+const LOG_ROOMS = 'daemon service queue engine governor hardware mqtt broker http cloud'.split(' ');
+
+const roomLevels = shaped(
+  `an object such as {"engine":"debug"} of rooms (${LOG_ROOMS.join(', ')}) and levels`,
+  v.partial(v.strictObject(v.entriesFromList(LOG_ROOMS, v.picklist(LOG_LEVELS)))),
+);
+
 export const log = {
-  level: setting(
-    choice('debug', 'info', 'warn', 'error', 'silent'),
-    'info',
-    'Least severe messages that are logged.',
+  level: setting(choice(...LOG_LEVELS), 'info', 'Least severe messages that are logged.', live),
+  levels: setting(
+    roomLevels,
+    {},
+    'The same for single rooms (field `room` of each line), which then do not follow `log.level`.',
     live,
   ),
   prompts: setting(

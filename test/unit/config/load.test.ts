@@ -158,6 +158,15 @@ describe('sources', () => {
 });
 
 describe('refusals', () => {
+  it('of log.levels name the rooms and levels that there are', () => {
+    expect(load({ env: { TWOWATT_LOG__LEVELS: '{"engine":"debug"}' } }).values.log.levels).toEqual({
+      engine: 'debug',
+    });
+    const of = (levels: string) => problemsOf({ set: [`log.levels=${levels}`] }).message;
+    expect(of('{"kitchen":"debug"}')).toMatch(/kitchen.*not known.*daemon, service, queue/s);
+    expect(of('{"engine":"loud"}')).toMatch(/engine.*"warn"/s);
+  });
+
   it('name every bad key, its origin, what was expected and the nearest key', () => {
     const file = write('c.yaml', 'governor:\n  budget_w: two\n  bugdet_w: 2\nmqqt:\n  url: x\n');
     const error = problemsOf({

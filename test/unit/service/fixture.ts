@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, silentLogger } from '../../../src/core/index.ts';
+import { type Clock, type Logger, silentLogger } from '../../../src/core/index.ts';
 import type { Frame, GateFit, Privacy } from '../../../src/protocol/index.ts';
 import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
 import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
@@ -41,6 +41,8 @@ export function createFixture(
     set?: string[];
     gateFit?: GateFit;
     privacyDefault?: Privacy;
+    logger?: Logger;
+    logPrompts?: boolean;
   } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'twowatt-service-'));
@@ -84,9 +86,9 @@ export function createFixture(
       }),
       currency: 'USD',
       systemPrompt: '',
-      logPrompts: () => false,
+      logPrompts: () => options.logPrompts ?? false,
       clock,
-      logger: silentLogger,
+      logger: options.logger ?? silentLogger,
       journal,
       engine,
       port,
