@@ -10,4 +10,4 @@ export { defaultNodeId, defaultStateFolder } from './machine.ts';
 export { ConfigError, originText, problemText } from './problems.ts';
 export { applyLive, planChanges, saveOverlay } from './remote.ts';
 export { type Config, configSchemaVersion, settings } from './schema.ts';
-export { brokerCredentials, readSecretFile, secretFiles } from './secrets.ts';
+export { brokerCredentials, collectorHeaders, readSecretFile, secretFiles } from './secrets.ts';

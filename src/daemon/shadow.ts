@@ -1,5 +1,5 @@
 import type { Cloud } from '../cloud/index.ts';
-import type { Clock, Logger } from '../core/index.ts';
+import { type Clock, type Logger, noSpan } from '../core/index.ts';
 import type { GenerateRequest } from '../protocol/index.ts';
 import type { Verdict } from '../router/privacy/index.ts';
 
@@ -24,6 +24,7 @@ export function createShadow(cloud: Cloud, clock: Clock, logger: Logger): Shadow
       {
         ...request,
         id,
+        trace: noSpan,
         messages: verdict.messages.map((message) => ({ ...message })),
         stop: [...verdict.stop],
         mayLeave: verdict.mayLeave,

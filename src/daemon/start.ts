@@ -12,6 +12,7 @@ import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
 import { openHttp, servedModels, startHttp } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
+import { openTracing } from './open-tracing.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
 import { prepareEngine } from './prepare-engine.ts';
@@ -99,6 +100,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('journal', () => journal.close());
 
+    const tracing = await openTracing(config, clock, logger);
+    scope.defer('tracing', () => tracing.close());
     const governing = startGoverning({
       config: () => loaded.values,
       profile: match?.profile ?? null,
@@ -210,6 +213,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       journal,
       engine,
       port: createReplyPort({ mqtt: gateway, http }),
+      tracing,
       meter: {
         ...governing.meter,
         pausedBy: () => governing.decision()?.pausedBy ?? null,

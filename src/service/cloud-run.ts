@@ -42,6 +42,7 @@ export async function runInCloud(
     {
       ...asked,
       id: stored.id,
+      trace: turn.trace,
       messages: verdict.messages.map((message) => ({ ...message })),
       stop: [...verdict.stop],
       mayLeave: verdict.mayLeave,

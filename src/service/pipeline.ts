@@ -3,6 +3,7 @@ import {
   type Logger,
   sleep,
   type TimerHandle,
+  type Tracing,
   TwowattError,
   toTwowattError,
 } from '../core/index.ts';
@@ -25,6 +26,8 @@ import {
   runPrompt,
   type StopReason,
 } from './run-prompt.ts';
+import { endPromptSpan, spanKind } from './prompt-span.ts';
+import { bodyOf } from './stored-body.ts';
 import { emptyTotals, type PipelineTotals } from './totals.ts';
 import { routedPrompt } from './turn.ts';
 
@@ -56,6 +59,7 @@ export type PipelineOptions = {
   engine: Engine;
   port: ReplyPort;
   meter: EnergyMeter;
+  tracing: Tracing;
   /** Told of every answer once it is stored, whichever way it goes. */
   onAnswer?: (frame: TerminalFrame) => void;
 };
@@ -99,8 +103,8 @@ const redelivery = ({ redelivered }: InboundPrompt) => (redelivered ? { redelive
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { clock, logger, journal, engine, port, node } = options;
-  const outbox = createOutbox({ journal, port, logger });
+  const { clock, logger, journal, engine, port, node, tracing } = options;
+  const outbox = createOutbox({ journal, port, logger, tracing });
   const estimate = createEstimate();
   const running = new Map<number, Running>();
   const totals = emptyTotals();
@@ -145,9 +149,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   async function submit(inbound: InboundPrompt): Promise<void> {
-    const admission = admit(inbound, options.rules());
+    const receivedMs = clock.monotonicMs();
+    const origin = tracing.begin(inbound.traceparent);
+    const admission = admit(inbound, options.rules(), origin);
+    const trace = tracing.under(origin?.traceparent);
+    trace
+      .child('receive', { fromMs: receivedMs })
+      .end({ attributes: { 'twowatt.bytes': inbound.payloadBytes } });
     if (admission.kind === 'refused') {
       refuse(admission.id, admission.reply, admission.error);
+      tracing.prompt(origin, spanKind(inbound.kind)).end({ error: admission.error.code });
       return;
     }
     const { prompt, body } = admission;
@@ -162,7 +173,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         body,
         { engine, routing, availability },
       );
+      const writing = trace.child('journal');
       const accepted = journal.accept(prompt);
+      writing.end({ attributes: { 'twowatt.found': accepted.kind } });
       switch (accepted.kind) {
         case 'accepted':
           totals.accepted += 1;
@@ -186,9 +199,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           return;
         case 'in_progress':
           // Its answer will reach the same topic.
+          tracing.prompt(origin, spanKind(inbound.kind)).end();
           return;
         case 'answered':
           outbox.send(accepted.answer);
+          tracing.prompt(origin, spanKind(inbound.kind)).end();
           return;
         case 'conflict':
           throw new TwowattError(
@@ -201,6 +216,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const coded = toTwowattError(error);
       if (!(error instanceof TwowattError)) logger.error({ id: prompt.id, error }, 'accept failed');
       refuse(prompt.id, prompt.reply, coded);
+      endPromptSpan(tracing, prompt, errorFrame(frameHead(prompt.id, node), coded));
     }
   }
 
@@ -298,14 +314,27 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, new TwowattError('cancelled', 'whoever asked has gone; it was not run'));
       return;
     }
+    const trace = tracing.under(bodyOf(stored).trace?.traceparent);
+    trace
+      .child('queue wait', { fromMs: clock.monotonicMs() - (journal.now() - stored.acceptedAt) })
+      .end({ attributes: { 'twowatt.attempt': stored.attempts, 'twowatt.ahead': ahead } });
+    const deciding = trace.child('route');
     let decision: ReturnType<Routing['decide']>;
     try {
       decision = routing.decide(routedPrompt(stored, journal), edgeState(ahead));
     } catch (error) {
+      deciding.end({ error: toTwowattError(error).code });
       endWaiting(stored, toTwowattError(error));
       return;
     }
     const { target, reasons, difficulty } = decision;
+    deciding.end({
+      attributes: {
+        'twowatt.target': target,
+        'twowatt.reasons': reasons,
+        'twowatt.difficulty': difficulty,
+      },
+    });
     logger.debug(
       { id: stored.id, attempt: stored.attempts, target, reasons, difficulty },
       'prompt begins',

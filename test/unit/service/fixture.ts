@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, type Logger, silentLogger } from '../../../src/core/index.ts';
+import {
+  type Clock,
+  type Logger,
+  noTracing,
+  silentLogger,
+  type Tracing,
+} from '../../../src/core/index.ts';
 import type { Frame, GateFit, Privacy } from '../../../src/protocol/index.ts';
 import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
 import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
@@ -42,6 +48,7 @@ export function createFixture(
     gateFit?: GateFit;
     privacyDefault?: Privacy;
     logger?: Logger;
+    tracing?: (clock: Clock) => Tracing;
     logPrompts?: boolean;
   } = {},
 ) {
@@ -92,6 +99,7 @@ export function createFixture(
       journal,
       engine,
       port,
+      tracing: options.tracing?.(clock) ?? noTracing,
       meter: {
         begin: () => {},
         end: () => ({ joules: 1.5, measured: true }),
