@@ -9,6 +9,7 @@ import {
 } from '../core/index.ts';
 import type { TerminalFrame } from '../protocol/index.ts';
 import type { Journal, NewPrompt, ReplyAddress, StoredPrompt } from '../queue/types.ts';
+import type { RouteDecision } from '../router/index.ts';
 import { admit, type AdmissionRules } from './admission.ts';
 import { encodeFrame, errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
@@ -261,7 +262,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       let ahead = 0;
       for (const waiting of journal.ready(DIVERT_AT_MOST)) {
         if (ending.has(waiting.seq)) continue;
-        if (wayOf(waiting, ahead)?.target === 'cloud') startOutOfTurn(waiting.seq, ahead);
+        const decision = wayOf(waiting, ahead);
+        if (decision?.target === 'cloud') startOutOfTurn(waiting.seq, ahead, decision);
         else ahead += 1;
       }
     });
@@ -271,13 +273,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function divertNew(seq: number, prompt: NewPrompt, ahead: number): void {
     if (routing.cloud === null || stopped) return;
     withoutTrouble(() => {
-      if (wayOf(prompt, ahead)?.target === 'cloud') startOutOfTurn(seq, ahead);
+      const decision = wayOf(prompt, ahead);
+      if (decision?.target === 'cloud') startOutOfTurn(seq, ahead, decision);
     });
   }
 
-  function startOutOfTurn(seq: number, ahead: number): void {
+  function startOutOfTurn(seq: number, ahead: number, decision: RouteDecision): void {
     const stored = journal.claim(seq);
-    if (stored !== undefined) start(stored, ahead);
+    if (stored !== undefined) start(stored, ahead, decision);
   }
 
   /** Disk trouble: what was accepted stays in the journal and is tried again. */
@@ -300,7 +303,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  function start(stored: StoredPrompt, ahead = 0): void {
+  /** `decided`: the way that was found for it a moment ago. */
+  function start(stored: StoredPrompt, ahead = 0, decided?: RouteDecision): void {
     progress += 1;
     if (stored.exhausted) {
       const error = new TwowattError(
@@ -319,9 +323,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       .child('queue wait', { fromMs: clock.monotonicMs() - (journal.now() - stored.acceptedAt) })
       .end({ attributes: { 'twowatt.attempt': stored.attempts, 'twowatt.ahead': ahead } });
     const deciding = trace.child('route');
-    let decision: ReturnType<Routing['decide']>;
+    let decision: RouteDecision;
     try {
-      decision = routing.decide(routedPrompt(stored, journal), edgeState(ahead));
+      decision = decided ?? routing.decide(routedPrompt(stored, journal), edgeState(ahead));
     } catch (error) {
       deciding.end({ error: toTwowattError(error).code });
       endWaiting(stored, toTwowattError(error));
