@@ -10,12 +10,12 @@ import {
 import type { TerminalFrame } from '../protocol/index.ts';
 import type { Journal, NewPrompt, ReplyAddress, StoredPrompt } from '../queue/types.ts';
 import type { RouteDecision } from '../router/index.ts';
-import { admit, type AdmissionRules } from './admission.ts';
-import { encodeFrame, errorFrame, frameHead } from './answers.ts';
+import type { AdmissionRules } from './admission.ts';
+import { errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
+import { createIntake } from './intake.ts';
 import { createOutbox } from './outbox.ts';
-import { refuseEarly } from './early-refusal.ts';
 import { EdgeSlots } from './edge-slots.ts';
 import { createFinisher } from './finish.ts';
 import type { EnergyMeter, Engine, InboundPrompt, ReplyPort, Routing } from './ports.ts';
@@ -27,7 +27,6 @@ import {
   runPrompt,
   type StopReason,
 } from './run-prompt.ts';
-import { endPromptSpan, spanKind } from './prompt-span.ts';
 import { bodyOf } from './stored-body.ts';
 import { emptyTotals, type PipelineTotals } from './totals.ts';
 import { routedPrompt } from './turn.ts';
@@ -98,9 +97,6 @@ export type Pipeline = {
   progress(): number;
 };
 
-/** A packet that the broker has sent before. */
-const redelivery = ({ redelivered }: InboundPrompt) => (redelivered ? { redelivered } : {});
-
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
 export function createPipeline(options: PipelineOptions): Pipeline {
@@ -131,95 +127,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     totals,
     givesUp: () => stopped || pumping,
   });
+  const submit = createIntake({
+    ...options,
+    outbox,
+    estimate,
+    availability,
+    totals,
+    draining: () => draining,
+    onAccepted(seq, prompt, ahead) {
+      progress += 1;
+      divertNew(seq, prompt, ahead);
+      pump();
+    },
+  });
   // What an earlier life accepted runs as soon as the engine does.
   queueMicrotask(divert);
   queueMicrotask(pump);
-
-  /** Log fields that tell what people wrote. */
-  function shown(fields: Record<string, unknown>): Record<string, unknown> {
-    return options.logPrompts() ? fields : {};
-  }
-
-  function refuse(id: string, reply: ReplyAddress, error: TwowattError): void {
-    totals.rejected += 1;
-    logger.info({ id, code: error.code, param: error.param }, 'prompt refused');
-    const payload = encodeFrame(errorFrame(frameHead(id, node), error), reply.format);
-    if (payload === undefined) return;
-    // Not awaited: see the class invariant. Nothing was accepted, so nothing need be stored.
-    void port.deliver({ seq: 0, id, reply, payload });
-  }
-
-  async function submit(inbound: InboundPrompt): Promise<void> {
-    const receivedMs = clock.monotonicMs();
-    const origin = tracing.begin(inbound.traceparent);
-    const admission = admit(inbound, options.rules(), origin);
-    const trace = tracing.under(origin?.traceparent);
-    trace
-      .child('receive', { fromMs: receivedMs })
-      .end({ attributes: { 'twowatt.bytes': inbound.payloadBytes } });
-    if (admission.kind === 'refused') {
-      refuse(admission.id, admission.reply, admission.error);
-      tracing.prompt(origin, spanKind(inbound.kind)).end({ error: admission.error.code });
-      return;
-    }
-    const { prompt, body } = admission;
-    logger.debug(
-      { id: prompt.id, kind: inbound.kind, bytes: inbound.payloadBytes, ...redelivery(inbound) },
-      'prompt received',
-    );
-    try {
-      refuseEarly(
-        { priorityEtaMs: estimate.firstTokenMs(journal.aheadOf(prompt.priority)), draining },
-        prompt,
-        body,
-        { engine, routing, availability },
-      );
-      const writing = trace.child('journal');
-      const accepted = journal.accept(prompt);
-      writing.end({ attributes: { 'twowatt.found': accepted.kind } });
-      switch (accepted.kind) {
-        case 'accepted':
-          totals.accepted += 1;
-          progress += 1;
-          logger.info(
-            { id: prompt.id, ahead: accepted.ahead, ...shown({ prompt: body.generate }) },
-            'prompt accepted',
-          );
-          if (body.stream) {
-            const eta = estimate.firstTokenMs(accepted.ahead);
-            const payload = JSON.stringify({
-              ...frameHead(prompt.id, node),
-              type: 'accepted',
-              queue_position: accepted.ahead,
-              eta_ms: eta === null ? null : Math.round(eta),
-            });
-            port.trySend({ id: prompt.id, reply: prompt.reply, payload });
-          }
-          divertNew(accepted.seq, prompt, accepted.ahead);
-          pump();
-          return;
-        case 'in_progress':
-          // Its answer will reach the same topic.
-          tracing.prompt(origin, spanKind(inbound.kind)).end();
-          return;
-        case 'answered':
-          outbox.send(accepted.answer);
-          tracing.prompt(origin, spanKind(inbound.kind)).end();
-          return;
-        case 'conflict':
-          throw new TwowattError(
-            'invalid_request',
-            'id: this id was used with another body a short while ago; choose a new one',
-            { param: 'id' },
-          );
-      }
-    } catch (error) {
-      const coded = toTwowattError(error);
-      if (!(error instanceof TwowattError)) logger.error({ id: prompt.id, error }, 'accept failed');
-      refuse(prompt.id, prompt.reply, coded);
-      endPromptSpan(tracing, prompt, errorFrame(frameHead(prompt.id, node), coded));
-    }
-  }
 
   /** Claims and starts whatever can run now. Safe to call at any time, also from within itself. */
   function pump(): void {
