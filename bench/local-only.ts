@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Cloud, createCloud, createHttpTransport } from '../src/cloud/index.ts';
 import { loadConfig } from '../src/config/index.ts';
-import { createSystemClock, silentLogger } from '../src/core/index.ts';
+import { createSystemClock, noTracing, silentLogger } from '../src/core/index.ts';
 import { openAuditLog } from '../src/daemon/audit-log.ts';
 import { createRouting } from '../src/daemon/routing.ts';
 import { createShadow } from '../src/daemon/shadow.ts';
@@ -197,6 +197,7 @@ function open() {
     journal,
     engine: createFakeEngine({ answer: () => 'yes', clock }),
     port: { deliver: async () => true, trySend: () => {}, gone: () => false },
+    tracing: noTracing,
     meter: { begin: () => {}, end: () => null, pausedBy: () => null },
     onAnswer: () => (answered += 1),
   });

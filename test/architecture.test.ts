@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   queue: layer2(),
   cloud: layer2(),
   router: layer2(),
+  tracing: layer2(),
   service: {
     value: ['core', 'protocol', 'config'],
     type: ['queue', 'router', 'cloud'],
@@ -35,7 +36,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   daemon: {
     value:
-      'core protocol config hardware governor model engine queue router cloud service gateway telemetry'.split(
+      'core protocol config hardware governor model engine queue router cloud tracing service gateway telemetry'.split(
         ' ',
       ),
     why: 'the composition root builds everything, and nothing below may know it',
@@ -95,6 +96,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     pattern: /^undici$/,
     home: /^cloud\/transport\.ts$/,
     why: 'only cloud’s transport speaks HTTP, and only its send() holds a transport: no prompt leaves by another way',
+  },
+  {
+    pattern: /^@opentelemetry\//,
+    home: /^tracing\//,
+    why: 'a daemon that traces nothing must not pay for OpenTelemetry',
   },
   { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
@@ -174,6 +180,19 @@ describe('architecture', () => {
       })
       .map(({ from, target }) => `${from} imports ${target}: enter by the room's index.ts`);
     expect(broken).toEqual([]);
+  });
+
+  it('loads OpenTelemetry only where somebody wants traces', () => {
+    const eager = files
+      .map((path) => relative(SRC, path))
+      .filter((path) => !path.startsWith('tracing/'))
+      .filter((path) =>
+        /^\s*(?:import|export)\b(?!\()[^;]*?['"][./]+tracing\/index\.ts['"]/m.test(
+          readFileSync(join(SRC, path), 'utf8'),
+        ),
+      )
+      .map((path) => `${path} imports tracing at once: its 4 MiB are for daemons that trace`);
+    expect(eager).toEqual([]);
   });
 
   it('keeps packages in the rooms that own them', () => {

@@ -1,7 +1,7 @@
 import { cleanMessage } from '../../src/cloud/clean.ts';
 import { failureOfStatus, retryAfterMs } from '../../src/cloud/failure.ts';
 import { providerErrorOf } from '../../src/cloud/wire.ts';
-import { createSystemClock } from '../../src/core/index.ts';
+import { createSystemClock, noSpan } from '../../src/core/index.ts';
 import { ensure, inTime, joined, pieces } from '../expect.ts';
 
 /** What a cloud endpoint says of an error: neither the key nor the prompt may come back out of it. */
@@ -37,6 +37,8 @@ const request = {
   mayRestart: true,
   idempotencyKey: null,
   hops: 0,
+  id: 'fuzz',
+  trace: noSpan,
 };
 
 export function fuzz(data: Buffer): void {

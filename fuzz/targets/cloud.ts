@@ -2,7 +2,7 @@ import { Answer } from '../../src/cloud/answer.ts';
 import { createDecoder } from '../../src/cloud/decoder.ts';
 import { EndpointRuntime } from '../../src/cloud/endpoint.ts';
 import type { WireEvent } from '../../src/cloud/wire.ts';
-import { createSystemClock, silentLogger } from '../../src/core/index.ts';
+import { createSystemClock, noSpan, silentLogger } from '../../src/core/index.ts';
 import { codedOnly, ensure } from '../expect.ts';
 
 /** A cloud endpoint's answer: server-sent events, one JSON object, or whatever it sends instead. */
@@ -24,6 +24,8 @@ const request = {
   mayRestart: true,
   idempotencyKey: null,
   hops: 0,
+  id: 'fuzz',
+  trace: noSpan,
 };
 const endpoint = new EndpointRuntime(
   {

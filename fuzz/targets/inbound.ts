@@ -84,14 +84,15 @@ export function fuzz(data: Buffer): void {
   const route = routeOf(packet.topic);
   if (route.kind !== 'prompt') return;
   const inbound = toInboundPrompt(shorten(packet, MOST_BYTES), route.prompt, 0);
-  const admission = admit(inbound, {
+  const rules = {
     node: 'board',
     baseTopic: BASE,
     maxPayloadBytes: MOST_BYTES,
     hasCloud: true,
-    privacyDefault: 'redact',
-    privacyTopics: [{ topic: '+/v1/#', privacy: 'local' }],
-  });
+    privacyDefault: 'redact' as const,
+    privacyTopics: [{ topic: '+/v1/#', privacy: 'local' as const }],
+  };
+  const admission = admit(inbound, rules, null);
   const { reply } = admission.kind === 'prompt' ? admission.prompt : admission;
   ensure(replyTopicProblem(reply.topic, BASE) === undefined, `may be published to: ${reply.topic}`);
   const id = admission.kind === 'prompt' ? admission.prompt.id : admission.id;

@@ -1,6 +1,6 @@
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSystemClock, silentLogger, TwowattError } from '../../src/core/index.ts';
+import { createSystemClock, noTracing, silentLogger, TwowattError } from '../../src/core/index.ts';
 import { type Journal, openJournal } from '../../src/queue/index.ts';
 import { JournalError } from '../../src/queue/errors.ts';
 import { Turn } from '../../src/service/turn.ts';
@@ -106,7 +106,14 @@ export function fuzz(data: Buffer): void {
       if (stored === undefined) break;
       let turns: ReturnType<Turn['turnsWith']> | undefined;
       try {
-        const turn = new Turn(stored, { node: 'n', systemPrompt: '', clock, journal, port });
+        const turn = new Turn(stored, {
+          node: 'n',
+          systemPrompt: '',
+          clock,
+          journal,
+          port,
+          tracing: noTracing,
+        });
         turns = turn.turnsWith('answer');
       } catch {
         // A body that cannot be read: the pipeline ends such a prompt with `internal`.

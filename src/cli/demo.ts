@@ -162,7 +162,7 @@ async function demo(options: DemoOptions): Promise<void> {
       const daemon = await startDaemon({
         config: what,
         clock,
-        logger: createLogger({ level: what.values.log.level, destination: process.stderr }),
+        logger: createLogger({ ...what.values.log, destination: process.stderr }),
         requestRestart: () => interrupt.abort(),
       });
       scope.defer('a daemon', () => daemon.stop('demo over'));

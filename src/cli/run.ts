@@ -50,10 +50,10 @@ async function run(options: CommonOptions): Promise<void> {
   const clock = createSystemClock();
   const stop = stopRequested(clock);
   const reloads = reloadRequests();
-  const { createLogger, openServiceNotifier } = await import('../daemon/index.ts');
+  const { createLogger, openLog, openServiceNotifier } = await import('../daemon/index.ts');
   const logger = createLogger({
-    level: config.values.log.level,
-    ...(process.stdout.isTTY ? { destination: readableLog(process.stdout) } : {}),
+    ...config.values.log,
+    destination: process.stdout.isTTY ? readableLog(process.stdout) : openLog(process.env),
   });
   const notifier = await openServiceNotifier(process.env);
   if (notifier === undefined && process.env['NOTIFY_SOCKET']) {

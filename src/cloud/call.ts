@@ -1,4 +1,10 @@
-import { type Clock, type Logger, type TimerHandle, TwowattError } from '../core/index.ts';
+import {
+  type Clock,
+  type Logger,
+  type Span,
+  type TimerHandle,
+  TwowattError,
+} from '../core/index.ts';
 import { parseJson } from '../protocol/index.ts';
 import { Answer } from './answer.ts';
 import type { Reservation } from './budget.ts';
@@ -53,9 +59,11 @@ export class Call {
   readonly #request: CloudRequest;
   readonly #controller = new AbortController();
   readonly #startedMs: number;
+  readonly #span: Span;
   #resolveSettled: () => void = () => {};
   #timedOut: Failure | null = null;
   #firstTokenMs: number | null = null;
+  #status: number | null = null;
   #sent = false;
   #accepted = false;
   #refused = false;
@@ -68,6 +76,7 @@ export class Call {
     this.endpoint = ticket.endpoint;
     this.answer = new Answer(ticket.endpoint, request);
     this.#startedMs = deps.clock.monotonicMs();
+    this.#span = request.trace.child('cloud call', { kind: 'client' });
     this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
     this.parts = this.#run();
   }
@@ -108,8 +117,9 @@ export class Call {
     try {
       this.#sent = !this.#controller.signal.aborted;
       const response = await this.#abortable(
-        this.#deps.send(spec, this.#request, this.#controller.signal),
+        this.#deps.send(spec, this.#request, this.#span.traceparent, this.#controller.signal),
       );
+      this.#status = response.status;
       if (response.status !== 200) {
         this.#refused = true;
         const said = await this.#readError(response);
@@ -291,15 +301,37 @@ export class Call {
     this.cost = this.#costNow();
     reservation.settle(this.cost);
     endpoint.addCost(this.cost);
-    if (verdict !== 'success' && verdict.blame !== 'none') {
-      const { reason } = verdict;
-      this.#deps.logger.debug({ endpoint: endpoint.spec.name, reason }, 'a cloud call failed');
-    }
+    const said = {
+      id: this.#request.id,
+      endpoint: endpoint.spec.name,
+      firstTokenMs: this.#firstTokenMs,
+      totalMs: waitedMs,
+    };
+    if (verdict === 'success') this.#deps.logger.debug(said, 'a cloud call answered');
+    else this.#deps.logger.debug({ ...said, reason: verdict.reason }, 'a cloud call failed');
+    this.#endSpan(verdict);
     lease.done(verdict);
     this.#closed = true;
     // A body that nobody reads to its end would keep its connection from all later calls.
     if (outcome !== 'success') this.#controller.abort();
     this.#resolveSettled();
+  }
+
+  #endSpan(verdict: Failure | 'success'): void {
+    const { spec } = this.endpoint;
+    const usage = this.#accepted ? this.answer.usage() : null;
+    this.#span.end({
+      attributes: {
+        'gen_ai.request.model': spec.model,
+        'gen_ai.usage.input_tokens': usage?.promptTokens,
+        'gen_ai.usage.output_tokens': usage?.completionTokens,
+        'http.response.status_code': this.#status,
+        'twowatt.endpoint': spec.name,
+        'twowatt.first_token_ms': this.#firstTokenMs,
+        'twowatt.cost': this.cost,
+      },
+      ...(verdict === 'success' ? {} : { error: verdict.reason }),
+    });
   }
 
   /**

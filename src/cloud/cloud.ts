@@ -54,7 +54,7 @@ export function createCloud(options: CloudOptions): Cloud {
     } catch (thrown) {
       // Only a fault of our own can come here; the reader gets its terminal part all the same.
       const fault = toTwowattError(thrown);
-      logger.error({ code: fault.code }, 'a cloud prompt failed within the client');
+      logger.error({ id: request.id, code: fault.code }, 'a cloud prompt failed within the client');
       yield { type: 'error', error: fault.toBody(), cost: { amount: 0, currency }, calls: 0 };
     } finally {
       running.delete(run);

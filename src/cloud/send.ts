@@ -5,6 +5,8 @@ import type { CloudEndpoint, CloudRequest, Transport, TransportResponse } from '
 export type Send = (
   endpoint: CloudEndpoint,
   request: CloudRequest,
+  /** Of the call's span; null where nothing is traced. */
+  traceparent: string | null,
   signal: AbortSignal,
 ) => Promise<TransportResponse>;
 
@@ -14,7 +16,7 @@ export type Send = (
  * moment that it may leave. Nobody else holds the transport.
  */
 export function createSend(transport: Transport): Send {
-  return async (endpoint, request, signal) => {
+  return async (endpoint, request, traceparent, signal) => {
     // Typed as unknown: text such as "false" from some careless caller must not pass for a yes.
     const mayLeave: unknown = request.mayLeave;
     if (mayLeave !== true) {
@@ -30,6 +32,7 @@ export function createSend(transport: Transport): Send {
           'user-agent': 'twowatt',
           'twowatt-hops': String(request.hops + 1),
           ...(endpoint.apiKey === null ? {} : { authorization: `Bearer ${endpoint.apiKey}` }),
+          ...(traceparent === null ? {} : { traceparent }),
           ...(request.idempotencyKey === null ? {} : { 'idempotency-key': request.idempotencyKey }),
         },
         body: requestBody(endpoint, request),

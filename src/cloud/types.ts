@@ -1,4 +1,4 @@
-import type { Clock, ErrorBody, Logger } from '../core/index.ts';
+import type { Clock, ErrorBody, Logger, SpanParent } from '../core/index.ts';
 import type { FinishReason, GenerateRequest, TokenLogprob } from '../protocol/index.ts';
 
 /** One place that answers prompts. Durations in milliseconds, prices per million tokens. */
@@ -30,6 +30,10 @@ export type CloudEndpoint = {
 export type Failover = 'any' | 'up' | 'down' | 'none';
 
 export type CloudRequest = GenerateRequest & {
+  /** The prompt's, for the log. Never sent. */
+  id: string;
+  /** Where the spans of its calls belong; each call sends its own span's `traceparent`. */
+  trace: SpanParent;
   /**
    * That this prompt may leave the board. Anything but true is refused with `privacy_blocked` at the
    * one place that sends, and it is read again there for every retry, hedge and failover.

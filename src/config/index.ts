@@ -11,4 +11,10 @@ export { defaultNodeId, defaultStateFolder } from './machine.ts';
 export { ConfigError, originText, problemText } from './problems.ts';
 export { applyLive, planChanges, saveOverlay } from './remote.ts';
 export { type Config, configSchemaVersion, settings } from './schema.ts';
-export { brokerCredentials, readTlsFiles, readSecretFile, secretFiles } from './secrets.ts';
+export {
+  brokerCredentials,
+  collectorHeaders,
+  readTlsFiles,
+  readSecretFile,
+  secretFiles,
+} from './secrets.ts';

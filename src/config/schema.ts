@@ -18,6 +18,7 @@ export const schema = {
   cloud: cloudSections.cloud,
   queue: edgeSections.queue,
   telemetry: edgeSections.telemetry,
+  tracing: edgeSections.tracing,
   hardware: inferenceSections.hardware,
   fleet: edgeSections.fleet,
   log: edgeSections.log,

@@ -119,13 +119,40 @@ export function brokerCredentials(mqtt: Config['mqtt'], env: Environment): Broke
   };
 }
 
+/** One field name of HTTP (RFC 9110, 5.1) and a value of visible characters and blanks. */
+const HEADER = /^([!#$%&'*+.^_`|~\w-]+)\s*:\s*([\x20-\x7e]*)$/;
+
+/** The headers in `tracing.headers_file`. Throws as readSecretFile, also for a line that is no header. */
+export function collectorHeaders(
+  { headers_file: file }: Config['tracing'],
+  env: Environment,
+): Record<string, string> {
+  if (file === '') return {};
+  const key = 'tracing.headers_file';
+  const lines = readSecretFile(file, { key, env }).split(/\r?\n/);
+  return Object.fromEntries(
+    lines.flatMap((line, index) => {
+      if (line.trim() === '') return [];
+      const [, name, value = ''] = HEADER.exec(line) ?? [];
+      if (name !== undefined) return [[name, value.trimEnd()] as const];
+      // The line itself may be a secret.
+      throw new TwowattError(
+        'invalid_request',
+        `${key}: line ${index + 1} is no header; expected name: value`,
+        { param: key },
+      );
+    }),
+  );
+}
+
 /** Every file that the settings name as holding a secret, with the setting that names it. */
 export function secretFiles(config: Config, env: Environment): { key: string; path: string }[] {
-  const { mqtt, http, cloud } = config;
+  const { mqtt, http, cloud, tracing } = config;
   return [
     { key: 'mqtt.password_file', path: mqtt.password_file },
     { key: 'mqtt.tls.key_file', path: mqtt.tls.key_file },
     { key: 'http.token_file', path: http.token_file },
+    { key: 'tracing.headers_file', path: tracing.headers_file },
     ...cloud.endpoints.map(({ name, api_key_file: path = '' }) => ({
       key: `cloud.endpoints ${name}`,
       path,

@@ -1,5 +1,5 @@
 /**
- * core: what every room may lean on. One coded error table, injected time, ids, the logger's type,
+ * core: what every room may lean on. One coded error table, injected time, ids, the types of logger and tracing,
  * durable file replacement, ordered clean-up. Imports nothing of ours and holds no state.
  */
 export * from './atomic-file.ts';
@@ -8,4 +8,5 @@ export * from './errors.ts';
 export * from './ids.ts';
 export * from './logger.ts';
 export * from './scope.ts';
+export * from './tracing.ts';
 export * from './version.ts';

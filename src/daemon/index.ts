@@ -4,7 +4,7 @@
  */
 export { GOVERNOR_STATE_FILE, settingsOf } from './governing.ts';
 export { boardOf, modelOf } from './governor-board.ts';
-export { createLogger, type RootLogger } from './logger.ts';
+export { createLogger, openLog, type RootLogger } from './logger.ts';
 export {
   createWatchdogFeeder,
   openServiceNotifier,

@@ -14,7 +14,7 @@ import {
   scorePrompt,
   type ShareFollower,
 } from '../router/index.ts';
-import type { Withheld } from '../router/privacy/index.ts';
+import type { Findings, Withheld } from '../router/privacy/index.ts';
 import type { RoutedPrompt, Routing, RoutingRecord } from '../service/index.ts';
 import type { AuditLog } from './audit-log.ts';
 import type { Shadow } from './shadow.ts';
@@ -65,6 +65,9 @@ export function createRouting(parts: RoutingParts): Routing {
   const tiers = [...new Set(endpoints.map(({ tier }) => tier ?? 1))].toSorted((a, b) => a - b);
   const names = new Set(endpoints.flatMap(({ name, model }) => [name, model]));
   let follower: { share: number; follower: ShareFollower } | undefined;
+
+  /** What `clear` found. Its verdicts are never used again: what leaves is judged at that moment. */
+  const judged = new WeakMap<GenerateRequest, Findings>();
 
   const inCloud = (model: string) => names.has(model) && model !== parts.edgeModel();
 
@@ -127,7 +130,8 @@ export function createRouting(parts: RoutingParts): Routing {
     }
     if (privacy === null) return;
     const { audit } = privacy;
-    const { findings } = privacy.gate(conversation, prompt.privacy);
+    const findings =
+      judged.get(conversation) ?? privacy.gate(conversation, prompt.privacy).findings;
     const messages = conversation.messages ?? [
       { role: 'user' as const, content: conversation.prompt ?? '' },
     ];
@@ -199,7 +203,11 @@ export function createRouting(parts: RoutingParts): Routing {
       }
       return asked;
     },
-    clear: (conversation, label) => privacy?.gate(conversation, label) ?? NOTHING_LEAVES,
+    clear(conversation, label) {
+      const verdict = privacy?.gate(conversation, label) ?? NOTHING_LEAVES;
+      judged.set(conversation, verdict.findings);
+      return verdict;
+    },
     record,
   };
 }

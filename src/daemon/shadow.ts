@@ -1,7 +1,8 @@
 import type { Cloud } from '../cloud/index.ts';
-import type { Clock, Logger } from '../core/index.ts';
+import { type Clock, type Logger, noSpan } from '../core/index.ts';
 import type { GenerateRequest } from '../protocol/index.ts';
 import type { Verdict } from '../router/privacy/index.ts';
+import { toCloudRequest } from '../service/index.ts';
 
 /** A shadow answer is worth less than a place in the queue: it may take so long. */
 const LONGEST_MS = 60_000;
@@ -19,14 +20,10 @@ export function createShadow(cloud: Cloud, clock: Clock, logger: Logger): Shadow
   let same = 0;
   return ({ id, verdict, asked, answer }) => {
     if (!verdict.mayLeave) return;
-    const { prompt: _raw, ...request } = asked;
     const parts = cloud.generate(
-      {
-        ...request,
-        messages: verdict.messages.map((message) => ({ ...message })),
-        stop: [...verdict.stop],
-        mayLeave: verdict.mayLeave,
-        responseFormat: null,
+      toCloudRequest(asked, verdict, {
+        id,
+        trace: noSpan,
         tier: null,
         model: null,
         deadlineMs: clock.monotonicMs() + LONGEST_MS,
@@ -34,7 +31,7 @@ export function createShadow(cloud: Cloud, clock: Clock, logger: Logger): Shadow
         mayRestart: true,
         idempotencyKey: null,
         hops: 0,
-      },
+      }),
       new AbortController().signal,
     );
     void (async () => {

@@ -12,6 +12,7 @@ import { startGoverning } from './governing.ts';
 import { createModelEngine } from './model-engine.ts';
 import { openHttp, servedModels, startHttp } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
+import { openTracing } from './open-tracing.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
 import { prepareEngine } from './prepare-engine.ts';
@@ -102,6 +103,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('journal', () => journal.close());
 
+    const tracing = await openTracing(config, clock, logger);
+    scope.defer('tracing', () => tracing.close());
     const governing = startGoverning({
       config: () => loaded.values,
       profile: match?.profile ?? null,
@@ -122,11 +125,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     let gateFit: GateFit | null = null;
     const abort = new AbortController();
+    const engineLogger = logger.child({ room: 'engine' });
     const engine = createModelEngine({
       clock,
-      logger: logger.child({ room: 'engine' }),
+      logger: engineLogger,
       prepare: async () => {
-        const started = await prepareEngine(loaded.values, clock, logger, abort.signal);
+        const started = await prepareEngine(loaded.values, clock, engineLogger, abort.signal);
         governing.govern(started.engine, started.manifest, started.folder);
         gateFit = started.gate;
         started.engine.start();
@@ -212,6 +216,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       journal,
       engine,
       port: createReplyPort({ mqtt: gateway, http }),
+      tracing,
       meter: {
         ...governing.meter,
         pausedBy: () => governing.decision()?.pausedBy ?? null,
@@ -238,7 +243,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     scope.defer('reporting', () => reporting.close());
     const takeConfig = (next: LoadedConfig) => {
       loaded = next;
-      logger.setLevel(next.values.log.level);
+      logger.setLevels(next.values.log);
       governing.update();
     };
     const verbContext = () => ({

@@ -49,7 +49,7 @@ export function openJournal(options: JournalOptions): Journal {
       {
         depth: depthOf(ledger.totals),
         unsent: ledger.totals.unsent,
-        time: ledger.timeline.continued,
+        timeline: ledger.timeline.continued,
       },
       'journal open',
     );

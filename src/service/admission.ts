@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
-import { isClientId, newId, TwowattError, toTwowattError } from '../core/index.ts';
+import {
+  isClientId,
+  newId,
+  type TraceOrigin,
+  TwowattError,
+  toTwowattError,
+} from '../core/index.ts';
 import {
   decodePromptPayload,
   decodeText,
   parsePrompt,
   type Privacy,
-  type Prompt,
   promptFromText,
   replyTopicProblem,
   strictestPrivacy,
@@ -13,6 +18,7 @@ import {
 } from '../protocol/index.ts';
 import type { NewPrompt, ReplyAddress } from '../queue/types.ts';
 import type { InboundPrompt } from './ports.ts';
+import { knowBody, type PrivacySource, type PromptBody } from './stored-body.ts';
 
 /** How long a prompt that only the cloud may answer waits for it, unless it says otherwise. */
 const CLOUD_DEADLINE_MS = 300_000;
@@ -28,31 +34,26 @@ export type AdmissionRules = {
   privacyTopics: readonly { topic: string; privacy: Privacy }[];
 };
 
-export type PrivacySource = 'message' | 'session' | 'topic' | 'config';
-
-/** What the journal keeps as a prompt's body: everything that running it needs. */
-export type PromptBody = Pick<Prompt, 'generate' | 'stream' | 'route' | 'model'> & {
-  privacy: Privacy;
-  /** Who asked for the strictest label. */
-  privacyFrom: PrivacySource;
-  /** Nodes that handed the prompt on before this one (header `twowatt-hops`). */
-  hops: number;
-  /** Whether a router may still escalate after the first delta; HTTP streams cannot take text back. */
-  escalatesMidStream: boolean;
-};
-
 export type Admission =
   | { kind: 'prompt'; prompt: NewPrompt; body: PromptBody }
   | { kind: 'refused'; id: string; reply: ReplyAddress; error: TwowattError };
 
-/** Reads a message as far as possible, so that even a refusal reaches whoever asked. */
-export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission {
+/** Reads a message as far as possible, so that even a refusal reaches whoever asked. `trace`: null when nothing is traced. */
+export function admit(
+  inbound: InboundPrompt,
+  rules: AdmissionRules,
+  trace: TraceOrigin | null,
+): Admission {
   const address = (topic: string): ReplyAddress => ({
     kind: inbound.kind,
     topic,
     format: inbound.format,
     correlation: inbound.correlation,
-    userProperties: inbound.userProperties,
+    // Whoever gets the answer goes on from this node's span, not from the client's.
+    userProperties:
+      trace === null
+        ? inbound.userProperties
+        : { ...inbound.userProperties, traceparent: trace.traceparent },
   });
   const topicProblem = (topic: string) => replyTopicProblem(topic, rules.baseTopic);
 
@@ -90,16 +91,16 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
         param: 'reply_to',
       });
     }
-    const prompt = 'json' in raw ? parsePrompt(raw.json) : promptFromText(raw.text);
+    const asked = 'json' in raw ? parsePrompt(raw.json) : promptFromText(raw.text);
     const labels: { source: PrivacySource; label: Privacy | undefined }[] = [
-      { source: 'message', label: prompt.privacy },
+      { source: 'message', label: asked.privacy },
       ...rules.privacyTopics
         .filter((rule) => topicMatches(rule.topic, inbound.topic))
         .map((rule) => ({ source: 'topic' as const, label: toPrivacy(rule.privacy) })),
       { source: 'config', label: rules.privacyDefault },
     ];
     const privacy = strictestPrivacy(...labels.map(({ label }) => label));
-    if (prompt.route === 'cloud') {
+    if (asked.route === 'cloud') {
       if (privacy === 'local') {
         throw new TwowattError(
           'privacy_blocked',
@@ -117,35 +118,33 @@ export function admit(inbound: InboundPrompt, rules: AdmissionRules): Admission 
     }
     const finalId = id ?? newId();
     const body: PromptBody = {
-      generate: prompt.generate,
-      stream: prompt.stream && inbound.format === 'frames',
-      route: prompt.route,
-      model: prompt.model,
+      generate: asked.generate,
+      stream: asked.stream && inbound.format === 'frames',
+      route: asked.route,
+      model: asked.model,
       privacy,
       privacyFrom: labels.find(({ label }) => label === privacy)?.source ?? 'config',
       hops: inbound.hops ?? 0,
       escalatesMidStream: inbound.escalatesMidStream ?? true,
+      ...(trace === null ? {} : { trace }),
     };
-    return {
-      kind: 'prompt',
-      body,
-      prompt: {
-        id: finalId,
-        idGenerated: id === undefined,
-        reply: address(wanted ?? inbound.defaultReplyTopic(finalId)),
-        bodyHash: createHash('sha256').update(inbound.payload).digest('hex'),
-        body: JSON.stringify(body),
-        session: prompt.session ?? null,
-        priority: prompt.priority,
-        deadlineMs:
-          smaller(prompt.deadlineMs, inbound.expiryMs) ??
-          (prompt.route === 'cloud' ? CLOUD_DEADLINE_MS : null),
-        delivery:
-          inbound.packetId === undefined
-            ? null
-            : { packetId: inbound.packetId, redelivered: inbound.redelivered },
-      },
+    const prompt: NewPrompt = {
+      id: finalId,
+      idGenerated: id === undefined,
+      reply: address(wanted ?? inbound.defaultReplyTopic(finalId)),
+      bodyHash: createHash('sha256').update(inbound.payload).digest('hex'),
+      body: JSON.stringify(body),
+      session: asked.session ?? null,
+      priority: asked.priority,
+      deadlineMs:
+        smaller(asked.deadlineMs, inbound.expiryMs) ??
+        (asked.route === 'cloud' ? CLOUD_DEADLINE_MS : null),
+      delivery:
+        inbound.packetId === undefined
+          ? null
+          : { packetId: inbound.packetId, redelivered: inbound.redelivered },
     };
+    return { kind: 'prompt', body, prompt: knowBody(prompt, body) };
   } catch (error) {
     const usable =
       inbound.kind === 'http'

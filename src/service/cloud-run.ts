@@ -3,6 +3,7 @@ import { type Clock, TwowattError } from '../core/index.ts';
 import type { StoredPrompt } from '../queue/types.ts';
 import type { RouteDecision } from '../router/index.ts';
 import type { Withheld } from '../router/privacy/index.ts';
+import { toCloudRequest } from './cloud-request.ts';
 import type { RoutedPrompt, Routing } from './ports.ts';
 import type { Turn } from './turn.ts';
 
@@ -36,15 +37,11 @@ export async function runInCloud(
     const error = new TwowattError('cloud_unavailable', 'no cloud endpoint is configured');
     return { kind: 'failure', error, cost: nothing };
   }
-  const { prompt: _raw, ...asked } = turn.request;
   const unmasker = verdict.createUnmasker();
   const parts = routing.cloud.generate(
-    {
-      ...asked,
-      messages: verdict.messages.map((message) => ({ ...message })),
-      stop: [...verdict.stop],
-      mayLeave: verdict.mayLeave,
-      responseFormat: null,
+    toCloudRequest(turn.request, verdict, {
+      id: stored.id,
+      trace: turn.trace,
       tier: decision.tier,
       model: prompt.model !== undefined && routing.inCloud(prompt.model) ? prompt.model : null,
       deadlineMs: clock.monotonicMs() + (prompt.deadlineMs ?? LONGEST_MS),
@@ -52,7 +49,7 @@ export async function runInCloud(
       mayRestart: turn.body.escalatesMidStream,
       idempotencyKey: `${context.node}-${stored.seq}-${stored.bodyHash.slice(0, 16)}`,
       hops: turn.body.hops,
-    },
+    }),
     stop,
   );
   for await (const part of parts) {

@@ -1,8 +1,8 @@
 import { TwowattError } from '../core/index.ts';
 import type { NewPrompt } from '../queue/types.ts';
-import type { PromptBody } from './admission.ts';
 import type { Availability } from './availability.ts';
 import type { Engine, Routing } from './ports.ts';
+import type { PromptBody } from './stored-body.ts';
 
 /** What a refused client should wait before it tries again, when nothing better is known. */
 const DEFAULT_RETRY_MS = 5_000;

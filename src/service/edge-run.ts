@@ -1,4 +1,4 @@
-import { TwowattError } from '../core/index.ts';
+import { type Clock, type Logger, type Span, TwowattError } from '../core/index.ts';
 import type { GenerationResult } from '../protocol/index.ts';
 import type { EarlyVerdict, EnergyMeter, Engine, Routing } from './ports.ts';
 import type { Turn } from './turn.ts';
@@ -12,12 +12,58 @@ export type EdgeOutcome = { energy: Energy } & (
   | { kind: 'given_up'; verdict: Exclude<EarlyVerdict, 'go_on'> }
 );
 
+type EdgeContext = {
+  engine: Engine;
+  meter: EnergyMeter;
+  routing: Routing;
+  clock: Clock;
+  logger: Logger;
+};
+
 /** Runs a turn on the board's engine. Never throws. `mayLeave`: the cloud was not tried yet. */
 export async function runOnEdge(
   turn: Turn,
   stop: AbortSignal,
   mayLeave: boolean,
-  context: { engine: Engine; meter: EnergyMeter; routing: Routing },
+  context: EdgeContext,
+): Promise<EdgeOutcome> {
+  const span = turn.trace.child('engine');
+  const outcome = await runEngine(turn, stop, mayLeave, context);
+  endEngineSpan(span, outcome, context.clock.monotonicMs());
+  context.logger.debug({ id: turn.head.id, ...factsOf(outcome) }, 'engine run ended');
+  return outcome;
+}
+
+function endEngineSpan(span: Span, outcome: EdgeOutcome, atMs: number): void {
+  if (outcome.kind !== 'answer') {
+    const error = outcome.kind === 'failure' ? outcome.error.code : 'low_confidence';
+    return span.end({ atMs, error });
+  }
+  const { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs } = outcome.result;
+  // The engine tells how long each took; that they end now costs the way of one message.
+  const firstTokenMs = atMs - decodeMs;
+  span
+    .child('prefill', { fromMs: firstTokenMs - prefillMs })
+    .end({ atMs: firstTokenMs, attributes: { 'twowatt.tokens': promptTokens - cachedTokens } });
+  span
+    .child('decode', { fromMs: firstTokenMs })
+    .end({ atMs, attributes: { 'twowatt.tokens': completionTokens } });
+  span.end({ atMs, attributes: { 'twowatt.cached_tokens': cachedTokens } });
+}
+
+/** An outcome as the log tells it: no text. */
+function factsOf(outcome: EdgeOutcome) {
+  if (outcome.kind === 'failure') return { outcome: outcome.kind, code: outcome.error.code };
+  if (outcome.kind === 'given_up') return { outcome: outcome.kind, why: outcome.verdict };
+  const { promptTokens, completionTokens, prefillMs, decodeMs } = outcome.result;
+  return { outcome: outcome.kind, promptTokens, tokens: completionTokens, prefillMs, decodeMs };
+}
+
+async function runEngine(
+  turn: Turn,
+  stop: AbortSignal,
+  mayLeave: boolean,
+  context: EdgeContext,
 ): Promise<EdgeOutcome> {
   const { engine, meter, routing } = context;
   const watch = routing.watch(turn.prompt, mayLeave);
@@ -45,6 +91,10 @@ export async function runOnEdge(
         if (verdict !== 'go_on') giveUp.abort();
         break;
       case 'restart':
+        context.logger.warn(
+          { id: turn.head.id, reason: part.reason },
+          'the engine begins a prompt anew',
+        );
         text = '';
         turn.restart(part.reason);
         break;

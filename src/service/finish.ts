@@ -1,8 +1,9 @@
-import { type Clock, type Logger, sleep } from '../core/index.ts';
+import { type Clock, type Logger, sleep, type Tracing } from '../core/index.ts';
 import type { ChatMessage, TerminalFrame } from '../protocol/index.ts';
 import type { Journal, SessionFacts, StoredAnswer, StoredPrompt } from '../queue/types.ts';
 import { encodeFrame } from './answers.ts';
 import type { Outbox } from './outbox.ts';
+import { endPromptSpan } from './prompt-span.ts';
 import { addToTotals, type PipelineTotals } from './totals.ts';
 
 /** First and longest wait before an answer that could not be stored (disk full) is tried again. */
@@ -21,6 +22,7 @@ export function createFinisher(parts: {
   outbox: Outbox;
   clock: Clock;
   logger: Logger;
+  tracing: Tracing;
   totals: PipelineTotals;
   /** At a stop an answer that cannot be stored is given up: its prompt runs again at the next start. */
   givesUp: () => boolean;
@@ -28,7 +30,7 @@ export function createFinisher(parts: {
   logPrompts: () => boolean;
   onAnswer?: (frame: TerminalFrame) => void;
 }): Finisher {
-  const { journal, outbox, clock, logger, totals } = parts;
+  const { journal, outbox, clock, logger, totals, tracing } = parts;
   return async (stored, frame, turns, facts) => {
     const payload = encodeFrame(frame, stored.reply.format) ?? '';
     let answer: StoredAnswer | undefined;
@@ -53,13 +55,27 @@ export function createFinisher(parts: {
       {
         id: stored.id,
         type: frame.type,
-        ...(frame.type === 'error' ? { code: frame.error.code } : {}),
+        ...outcomeOf(frame),
         ...(frame.type === 'done' && parts.logPrompts() ? { text: frame.text } : {}),
       },
       'prompt answered',
     );
+    endPromptSpan(tracing, stored, frame);
     outbox.send(answer);
     parts.onAnswer?.(frame);
+  };
+}
+
+/** How a prompt ended, without anybody's words. */
+function outcomeOf(frame: TerminalFrame) {
+  if (frame.type === 'error') return { code: frame.error.code };
+  const { route, usage, timing } = frame;
+  return {
+    finish: frame.finish_reason,
+    target: route.target,
+    ...(route.endpoint === null ? {} : { endpoint: route.endpoint }),
+    tokens: usage.completion_tokens,
+    totalMs: timing.total_ms,
   };
 }
 

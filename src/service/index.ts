@@ -4,6 +4,7 @@
  */
 export { type AdmissionRules } from './admission.ts';
 export { doneFrame, errorFrame, frameHead, tokensPerSecond } from './answers.ts';
+export { toCloudRequest } from './cloud-request.ts';
 export { createPipeline, type Pipeline } from './pipeline.ts';
 export type {
   EnergyMeter,

@@ -1,4 +1,4 @@
-import type { Logger } from '../core/index.ts';
+import type { Logger, Tracing } from '../core/index.ts';
 import type { Journal, StoredAnswer } from '../queue/types.ts';
 import type { ReplyPort } from './ports.ts';
 
@@ -21,18 +21,27 @@ export function createOutbox(options: {
   journal: Journal;
   port: ReplyPort;
   logger: Logger;
+  tracing: Tracing;
 }): Outbox {
-  const { journal, port, logger } = options;
+  const { journal, port, logger, tracing } = options;
   const inFlight = new Map<number, Promise<boolean>>();
   let flushing: Promise<void> | undefined;
 
   function attempt(answer: StoredAnswer): Promise<boolean> {
     const running = inFlight.get(answer.seq);
     if (running) return running;
+    const { traceparent } = answer.reply.userProperties ?? {};
+    const span = tracing
+      .under(typeof traceparent === 'string' ? traceparent : null)
+      .child('reply', { kind: 'producer' });
     const delivery = port
       .deliver(answer)
       .then((acknowledged) => {
-        if (acknowledged) journal.markSent(answer.seq);
+        span.end(acknowledged ? {} : { error: 'unacknowledged' });
+        if (acknowledged) {
+          journal.markSent(answer.seq);
+          logger.debug({ id: answer.id }, 'answer delivered');
+        }
         return acknowledged;
       })
       .catch((error: unknown) => {

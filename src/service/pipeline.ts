@@ -3,17 +3,19 @@ import {
   type Logger,
   sleep,
   type TimerHandle,
+  type Tracing,
   TwowattError,
   toTwowattError,
 } from '../core/index.ts';
 import type { TerminalFrame } from '../protocol/index.ts';
 import type { Journal, NewPrompt, ReplyAddress, StoredPrompt } from '../queue/types.ts';
-import { admit, type AdmissionRules } from './admission.ts';
-import { encodeFrame, errorFrame, frameHead } from './answers.ts';
+import type { RouteDecision } from '../router/index.ts';
+import type { AdmissionRules } from './admission.ts';
+import { errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
+import { createIntake } from './intake.ts';
 import { createOutbox } from './outbox.ts';
-import { refuseEarly } from './early-refusal.ts';
 import { EdgeSlots } from './edge-slots.ts';
 import { createFinisher } from './finish.ts';
 import type { EnergyMeter, Engine, InboundPrompt, ReplyPort, Routing } from './ports.ts';
@@ -25,6 +27,7 @@ import {
   runPrompt,
   type StopReason,
 } from './run-prompt.ts';
+import { bodyOf } from './stored-body.ts';
 import { emptyTotals, type PipelineTotals } from './totals.ts';
 import { routedPrompt } from './turn.ts';
 
@@ -56,6 +59,7 @@ export type PipelineOptions = {
   engine: Engine;
   port: ReplyPort;
   meter: EnergyMeter;
+  tracing: Tracing;
   /** Told of every answer once it is stored, whichever way it goes. */
   onAnswer?: (frame: TerminalFrame) => void;
 };
@@ -101,8 +105,8 @@ export type Pipeline = {
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { clock, logger, journal, engine, port, node } = options;
-  const outbox = createOutbox({ journal, port, logger });
+  const { clock, logger, journal, engine, port, node, tracing } = options;
+  const outbox = createOutbox({ journal, port, logger, tracing });
   const estimate = createEstimate();
   const running = new Map<number, Running>();
   const totals = emptyTotals();
@@ -128,79 +132,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     totals,
     givesUp: () => stopped || pumping,
   });
+  const submit = createIntake({
+    ...options,
+    outbox,
+    estimate,
+    availability,
+    totals,
+    draining: () => draining,
+    onAccepted(seq, prompt, ahead) {
+      progress += 1;
+      divertNew(seq, prompt, ahead);
+      pump();
+    },
+  });
   // What an earlier life accepted runs as soon as the engine does.
   queueMicrotask(divert);
   queueMicrotask(pump);
-
-  /** Log fields that tell what people wrote. */
-  function shown(fields: Record<string, unknown>): Record<string, unknown> {
-    return options.logPrompts() ? fields : {};
-  }
-
-  function refuse(id: string, reply: ReplyAddress, error: TwowattError): void {
-    totals.rejected += 1;
-    logger.info({ id, code: error.code, param: error.param }, 'prompt refused');
-    const payload = encodeFrame(errorFrame(frameHead(id, node), error), reply.format);
-    if (payload === undefined) return;
-    // Not awaited: see the class invariant. Nothing was accepted, so nothing need be stored.
-    void port.deliver({ seq: 0, id, reply, payload });
-  }
-
-  async function submit(inbound: InboundPrompt): Promise<void> {
-    const admission = admit(inbound, options.rules());
-    if (admission.kind === 'refused') {
-      refuse(admission.id, admission.reply, admission.error);
-      return;
-    }
-    const { prompt, body } = admission;
-    try {
-      refuseEarly(
-        { priorityEtaMs: estimate.firstTokenMs(journal.aheadOf(prompt.priority)), draining },
-        prompt,
-        body,
-        { engine, routing, availability },
-      );
-      const accepted = journal.accept(prompt);
-      switch (accepted.kind) {
-        case 'accepted':
-          totals.accepted += 1;
-          progress += 1;
-          logger.info(
-            { id: prompt.id, ahead: accepted.ahead, ...shown({ prompt: body.generate }) },
-            'prompt accepted',
-          );
-          if (body.stream) {
-            const eta = estimate.firstTokenMs(accepted.ahead);
-            const payload = JSON.stringify({
-              ...frameHead(prompt.id, node),
-              type: 'accepted',
-              queue_position: accepted.ahead,
-              eta_ms: eta === null ? null : Math.round(eta),
-            });
-            port.trySend({ id: prompt.id, reply: prompt.reply, payload });
-          }
-          divertNew(accepted.seq, prompt, accepted.ahead);
-          pump();
-          return;
-        case 'in_progress':
-          // Its answer will reach the same topic.
-          return;
-        case 'answered':
-          outbox.send(accepted.answer);
-          return;
-        case 'conflict':
-          throw new TwowattError(
-            'invalid_request',
-            'id: this id was used with another body a short while ago; choose a new one',
-            { param: 'id' },
-          );
-      }
-    } catch (error) {
-      const coded = toTwowattError(error);
-      if (!(error instanceof TwowattError)) logger.error({ id: prompt.id, error }, 'accept failed');
-      refuse(prompt.id, prompt.reply, coded);
-    }
-  }
 
   /** Claims and starts whatever can run now. Safe to call at any time, also from within itself. */
   function pump(): void {
@@ -243,7 +190,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       let ahead = 0;
       for (const waiting of journal.ready(DIVERT_AT_MOST)) {
         if (ending.has(waiting.seq)) continue;
-        if (wayOf(waiting, ahead)?.target === 'cloud') startOutOfTurn(waiting.seq, ahead);
+        const decision = wayOf(waiting, ahead);
+        if (decision?.target === 'cloud') startOutOfTurn(waiting.seq, ahead, decision);
         else ahead += 1;
       }
     });
@@ -253,13 +201,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function divertNew(seq: number, prompt: NewPrompt, ahead: number): void {
     if (routing.cloud === null || stopped) return;
     withoutTrouble(() => {
-      if (wayOf(prompt, ahead)?.target === 'cloud') startOutOfTurn(seq, ahead);
+      const decision = wayOf(prompt, ahead);
+      if (decision?.target === 'cloud') startOutOfTurn(seq, ahead, decision);
     });
   }
 
-  function startOutOfTurn(seq: number, ahead: number): void {
+  function startOutOfTurn(seq: number, ahead: number, decision: RouteDecision): void {
     const stored = journal.claim(seq);
-    if (stored !== undefined) start(stored, ahead);
+    if (stored !== undefined) start(stored, ahead, decision);
   }
 
   /** Disk trouble: what was accepted stays in the journal and is tried again. */
@@ -291,7 +240,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  function start(stored: StoredPrompt, ahead = 0): void {
+  /** `decided`: the way that was found for it a moment ago. */
+  function start(stored: StoredPrompt, ahead = 0, decided?: RouteDecision): void {
     progress += 1;
     if (stored.exhausted) {
       const error = new TwowattError(
@@ -305,15 +255,31 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       endWaiting(stored, new TwowattError('cancelled', 'whoever asked has gone; it was not run'));
       return;
     }
-    let decision: ReturnType<Routing['decide']>;
+    const trace = tracing.under(bodyOf(stored).trace?.traceparent);
+    trace
+      .child('queue wait', { fromMs: clock.monotonicMs() - (journal.now() - stored.acceptedAt) })
+      .end({ attributes: { 'twowatt.attempt': stored.attempts, 'twowatt.ahead': ahead } });
+    const deciding = trace.child('route');
+    let decision: RouteDecision;
     try {
-      decision = routing.decide(routedPrompt(stored, journal), edgeState(ahead));
+      decision = decided ?? routing.decide(routedPrompt(stored, journal), edgeState(ahead));
     } catch (error) {
+      deciding.end({ error: toTwowattError(error).code });
       endWaiting(stored, toTwowattError(error));
       return;
     }
-    const { target, reasons } = decision;
-    logger.debug({ id: stored.id, attempt: stored.attempts, target, reasons }, 'prompt begins');
+    const { target, reasons, difficulty } = decision;
+    deciding.end({
+      attributes: {
+        'twowatt.target': target,
+        'twowatt.reasons': reasons,
+        'twowatt.difficulty': difficulty,
+      },
+    });
+    logger.debug(
+      { id: stored.id, attempt: stored.attempts, target, reasons, difficulty },
+      'prompt begins',
+    );
     const slot = target === 'edge' && slots.free ? slots.take() : null;
     const abort = new AbortController();
     const deadline =

@@ -68,6 +68,8 @@ export type InboundPrompt = {
   /** MQTT 5 Correlation Data, base64. */
   correlation: string | null;
   userProperties: Record<string, string | string[]> | null;
+  /** W3C `traceparent` as the client sent it, unchecked. */
+  traceparent?: string;
   /** MQTT 5 Message Expiry, counted from receipt. */
   expiryMs?: number;
   /** Undefined where nothing is delivered twice by itself. */

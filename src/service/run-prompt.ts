@@ -1,4 +1,4 @@
-import { TwowattError } from '../core/index.ts';
+import { type Logger, TwowattError } from '../core/index.ts';
 import type {
   ChatMessage,
   GenerationResult,
@@ -33,6 +33,7 @@ export type RunOutcome =
 export type RunContext = TurnContext & {
   currency: string;
   engine: Engine;
+  logger: Logger;
   meter: EnergyMeter;
   routing: Routing;
   slots: EdgeSlots;

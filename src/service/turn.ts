@@ -1,9 +1,9 @@
-import type { Clock } from '../core/index.ts';
+import type { Clock, SpanParent, Tracing } from '../core/index.ts';
 import { type ChatMessage, type GenerateRequest, strictestPrivacy } from '../protocol/index.ts';
 import type { Journal, SessionFacts, StoredPrompt } from '../queue/types.ts';
-import type { PromptBody } from './admission.ts';
 import { encodeFrame, type FrameHead, frameHead } from './answers.ts';
 import type { ReplyPort, RoutedPrompt } from './ports.ts';
+import { bodyOf, type PromptBody } from './stored-body.ts';
 
 export type TurnContext = {
   node: string;
@@ -11,6 +11,7 @@ export type TurnContext = {
   clock: Clock;
   journal: Journal;
   port: ReplyPort;
+  tracing: Tracing;
 };
 
 /** A stored prompt as the router sees it. */
@@ -21,7 +22,7 @@ export function routedPrompt(
   },
   journal: Journal,
 ): RoutedPrompt {
-  const body = JSON.parse(stored.body) as PromptBody;
+  const body = bodyOf(stored);
   const facts: SessionFacts =
     stored.session === null ? { local: false, target: null } : journal.sessionFacts(stored.session);
   return {
@@ -44,6 +45,7 @@ export class Turn {
   /** The whole conversation: system prompt, earlier turns and the new ones. */
   readonly request: GenerateRequest;
   readonly queuedMs: number;
+  readonly trace: SpanParent;
   readonly #startedAt: number;
   readonly #stored: StoredPrompt;
   readonly #context: TurnContext;
@@ -56,7 +58,8 @@ export class Turn {
     this.#context = context;
     this.#startedAt = clock.monotonicMs();
     this.head = frameHead(stored.id, node);
-    this.body = JSON.parse(stored.body) as PromptBody;
+    this.body = bodyOf(stored);
+    this.trace = context.tracing.under(this.body.trace?.traceparent);
     this.prompt = routedPrompt(stored, journal);
     this.queuedMs = Math.max(0, journal.now() - stored.acceptedAt);
     const earlier = stored.session === null ? [] : journal.sessionTurns(stored.session);

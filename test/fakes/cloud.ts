@@ -1,4 +1,4 @@
-import { silentLogger } from '../../src/core/index.ts';
+import { noSpan, silentLogger } from '../../src/core/index.ts';
 import type {
   BudgetStore,
   CloudEndpoint,
@@ -48,6 +48,8 @@ export function endpointOf(fields: Partial<CloudEndpoint> & { name: string }): C
 
 export function requestOf(clock: Clock, fields: Partial<CloudRequest> = {}): CloudRequest {
   return {
+    id: 'p',
+    trace: noSpan,
     messages: [{ role: 'user', content: 'what is MQTT' }],
     maxTokens: 100,
     sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1, seed: null },

@@ -216,6 +216,35 @@ export const telemetry = {
   ),
 };
 
+const collectorUrl = pattern(
+  'an http or https URL without a password in it (use tracing.headers_file)',
+  (value) => {
+    if (!URL.canParse(value)) return false;
+    const url = new URL(value);
+    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+  },
+  { optional: true },
+);
+
+export const tracing = {
+  endpoint: setting(
+    collectorUrl,
+    '',
+    'OpenTelemetry collector that gets the way of each prompt as a trace, without its text: OTLP over HTTP with JSON, for example `http://127.0.0.1:4318` (path `/v1/traces` where none is given) (empty: no traces, and none of their code is loaded).',
+    { sensitive: true },
+  ),
+  headers_file: setting(
+    path(),
+    '',
+    'File of HTTP headers for the collector, one `name: value` a line, for keys and tokens; not readable by everybody, a name without a slash is looked for in `$CREDENTIALS_DIRECTORY` first (empty: none).',
+  ),
+  sample_ratio: setting(
+    real(0, 1),
+    1,
+    'Share of the prompts that are traced. Where the client sent a `traceparent`, its flag decides.',
+  ),
+};
+
 export const fleet = {
   port: setting(whole(0, 65_535), 8480, 'TCP port of the fleet dashboard (0: any free one).'),
   store: setting(
@@ -226,11 +255,22 @@ export const fleet = {
   ),
 };
 
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Rooms that log; `daemon` is what the others are put together by. */
+const LOG_ROOMS = 'daemon service queue engine governor hardware mqtt broker http cloud'.split(' ');
+
+const roomLevels = shaped(
+  `an object such as {"engine":"debug"} of rooms (${LOG_ROOMS.join(', ')}) and levels`,
+  v.partial(v.strictObject(v.entriesFromList(LOG_ROOMS, v.picklist(LOG_LEVELS)))),
+);
+
 export const log = {
-  level: setting(
-    choice('debug', 'info', 'warn', 'error', 'silent'),
-    'info',
-    'Least severe messages that are logged.',
+  level: setting(choice(...LOG_LEVELS), 'info', 'Least severe messages that are logged.', live),
+  levels: setting(
+    roomLevels,
+    {},
+    'The same for single rooms (field `room` of each line), which then do not follow `log.level`.',
     live,
   ),
   prompts: setting(

@@ -13,14 +13,18 @@ const COMMAND_MS = 8_000;
  * Fields of our log lines that never hold what people wrote. Everything else is left out: with
  * `log.prompts` on, and in the engine's own output, prompts stand in the log.
  */
-const FIELDS = new Set(
-  `level time room msg code kind key param reason why profile problem pid limitMs loadMs protocol
+export const PUBLIC_FIELDS: ReadonlySet<string> = new Set(
+  `level time room msg code kind key param reason reasons why profile problem pid limitMs loadMs protocol
   attempt attempts restarts failures state threads verb policy policies khz trouble digest depth
-  unsent covers sessionPresent movedTo`.split(/\s+/),
+  unsent covers sessionPresent movedTo type target endpoint difficulty outcome finish ahead bytes
+  redelivered promptTokens tokens prefillMs decodeMs firstTokenMs totalMs agree compared same
+  answers timeline`.split(/\s+/),
 );
 
 const isPlain = (value: unknown): boolean =>
-  ['string', 'number', 'boolean'].includes(typeof value) || value === null;
+  Array.isArray(value)
+    ? value.every((one) => !Array.isArray(one) && isPlain(one))
+    : ['string', 'number', 'boolean'].includes(typeof value) || value === null;
 
 /** A log line with the fields that may leave the board; undefined for one that is not ours. */
 export function publicLogLine(line: string): string | undefined {
@@ -31,7 +35,9 @@ export function publicLogLine(line: string): string | undefined {
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null || !('level' in parsed)) return undefined;
-  const kept = Object.entries(parsed).filter(([name, value]) => FIELDS.has(name) && isPlain(value));
+  const kept = Object.entries(parsed).filter(
+    ([name, value]) => PUBLIC_FIELDS.has(name) && isPlain(value),
+  );
   return JSON.stringify(Object.fromEntries(kept));
 }
 

@@ -35,6 +35,7 @@ type Incoming = {
 export function answerPrompt(desk: PromptDesk, incoming: Incoming) {
   const { exchanges, clock, openByClient, handlers } = desk;
   const hops = readHops(incoming.headers);
+  const { traceparent } = incoming.headers;
   const request = readPromptRequest(incoming.endpoint, incoming.body);
   const models = handlers.models();
   if (
@@ -87,7 +88,10 @@ export function answerPrompt(desk: PromptDesk, incoming: Incoming) {
           if (frame.type === 'done') sendJson(response, 200, completionObject(head, frame));
           if (frame.type === 'error') onError(frame.error);
         };
-    void handlers.onPrompt(toInbound(request, exchange, hops));
+    void handlers.onPrompt({
+      ...toInbound(request, exchange, hops),
+      ...(typeof traceparent === 'string' ? { traceparent } : {}),
+    });
   };
 }
 

@@ -29,10 +29,13 @@ export function toInboundPrompt(
   const { properties } = packet;
   const expiryS = properties?.messageExpiryInterval;
   const responseTopic = properties?.responseTopic;
+  const echo = readEcho(properties);
+  const traceparent = echo.userProperties?.['traceparent'];
   return {
     kind: 'mqtt',
     ...route,
-    ...readEcho(properties),
+    ...echo,
+    ...(typeof traceparent === 'string' ? { traceparent } : {}),
     payload: packet.payload,
     payloadBytes: packet.payloadBytes,
     ...(responseTopic === undefined ? {} : { responseTopic }),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSystemClock, newId, silentLogger } from '../../../src/core/index.ts';
+import { createSystemClock, newId, noTracing, silentLogger } from '../../../src/core/index.ts';
 import { createHttpGateway, type HttpGateway } from '../../../src/gateway/http/index.ts';
 import type { HttpGatewayOptions } from '../../../src/gateway/http/types.ts';
 import type { HealthCondition } from '../../../src/protocol/index.ts';
@@ -93,6 +93,7 @@ export async function startBoard(
     journal,
     engine,
     port: gateway,
+    tracing: noTracing,
     meter: { begin: () => {}, end: () => ({ joules: 1.5, measured: true }), pausedBy: () => null },
     onAnswer: (frame) => gateway.announce('answer', frame),
   });

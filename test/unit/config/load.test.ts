@@ -9,6 +9,7 @@ import {
   describeConfig,
   loadConfig,
   type LoadOptions,
+  collectorHeaders,
   readSecretFile,
   settings,
 } from '../../../src/config/index.ts';
@@ -175,6 +176,15 @@ describe('sources', () => {
 });
 
 describe('refusals', () => {
+  it('of log.levels name the rooms and levels that there are', () => {
+    expect(load({ env: { TWOWATT_LOG__LEVELS: '{"engine":"debug"}' } }).values.log.levels).toEqual({
+      engine: 'debug',
+    });
+    const of = (levels: string) => problemsOf({ set: [`log.levels=${levels}`] }).message;
+    expect(of('{"kitchen":"debug"}')).toMatch(/kitchen.*not known.*daemon, service, queue/s);
+    expect(of('{"engine":"loud"}')).toMatch(/engine.*"warn"/s);
+  });
+
   it('name every bad key, its origin, what was expected and the nearest key', () => {
     const file = write('c.yaml', 'governor:\n  budget_w: two\n  bugdet_w: 2\nmqqt:\n  url: x\n');
     const error = problemsOf({
@@ -335,5 +345,19 @@ describe('readSecretFile', () => {
     expect(refusal(secret('x'.repeat(70_000)))).toContain('at most 65536');
     expect(refusal(folder)).toContain('not a file');
     expect(refusal(join(folder, 'none'))).toContain('cannot be read');
+  });
+
+  it('reads the headers of a collector, and shows no line that is none', () => {
+    const read = (content: string) =>
+      collectorHeaders({ ...load().values.tracing, headers_file: secret(content) }, {});
+    expect(read('authorization: Bearer a:b c\n\nX-Key:  1 \n')).toEqual({
+      authorization: 'Bearer a:b c',
+      'X-Key': '1',
+    });
+    for (const wrong of ['a: 1\nhunter2', 'a b: c', ': c', 'a: \u0007']) {
+      expect(() => read(wrong)).toThrow(/tracing\.headers_file: line \d is no header/);
+      expect(() => read(wrong)).not.toThrow(/hunter2/);
+    }
+    expect(collectorHeaders(load().values.tracing, {})).toEqual({});
   });
 });

@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, silentLogger } from '../../../src/core/index.ts';
+import {
+  type Clock,
+  type Logger,
+  noTracing,
+  silentLogger,
+  type Tracing,
+} from '../../../src/core/index.ts';
 import type { Frame, GateFit, Privacy } from '../../../src/protocol/index.ts';
 import { openJournal, type StoredAnswer } from '../../../src/queue/index.ts';
 import { createPipeline, type InboundPrompt, type ReplyPort } from '../../../src/service/index.ts';
@@ -41,6 +47,9 @@ export function createFixture(
     set?: string[];
     gateFit?: GateFit;
     privacyDefault?: Privacy;
+    logger?: Logger;
+    tracing?: (clock: Clock) => Tracing;
+    logPrompts?: boolean;
   } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'twowatt-service-'));
@@ -84,12 +93,13 @@ export function createFixture(
       }),
       currency: 'USD',
       systemPrompt: '',
-      logPrompts: () => false,
+      logPrompts: () => options.logPrompts ?? false,
       clock,
-      logger: silentLogger,
+      logger: options.logger ?? silentLogger,
       journal,
       engine,
       port,
+      tracing: options.tracing?.(clock) ?? noTracing,
       meter: {
         begin: () => {},
         end: () => ({ joules: 1.5, measured: true }),
