@@ -32,7 +32,7 @@ export type DaemonProcess = {
   /** Everything that it wrote so far. */
   output(): string;
   /** Where it serves HTTP, once it does. */
-  httpUrl(): Promise<string>;
+  httpUrl(timeoutMs?: number): Promise<string>;
   /** Process ids of its direct children. */
   children(): number[];
   /** The engine process, once there is one. */
@@ -92,9 +92,9 @@ function watch(child: ChildProcess): DaemonProcess {
     pid,
     output: () => output,
     children,
-    async httpUrl() {
+    async httpUrl(timeoutMs) {
       const listening = /listening on (http:[^"\s]+)/;
-      await until(() => listening.test(output), 'HTTP');
+      await until(() => listening.test(output), 'HTTP', timeoutMs);
       return listening.exec(output)?.[1] ?? '';
     },
     async enginePid() {

@@ -20,6 +20,8 @@ import {
   until,
 } from './harness.ts';
 
+/** Two daemons start here, one after the other, on a machine that may have other things to do. */
+const PATIENCE_MS = 90_000;
 const PARENT = '00f067aa0ba902b7';
 /** Words of the prompts and of the answers that the bundled model gives them. */
 const WORDS = /台灯|autumn|leaves|lamp/;
@@ -56,7 +58,7 @@ describe('traces of two nodes', () => {
     });
     const endpoint = {
       name: 'gateway',
-      base_url: `${await gateway.httpUrl()}/v1`,
+      base_url: `${await gateway.httpUrl(PATIENCE_MS)}/v1`,
       model: 'twowatt-nano',
     };
     board = startDaemonProcess({
@@ -65,10 +67,10 @@ describe('traces of two nodes', () => {
       set: [traced, `cloud.endpoints=${JSON.stringify([endpoint])}`],
     });
     for (const daemon of [board, gateway]) {
-      const url = await daemon.httpUrl();
-      await until(async () => (await fetch(`${url}/readyz`)).ok, 'both nodes to be ready', 60_000);
+      const url = await daemon.httpUrl(PATIENCE_MS);
+      await until(async () => (await fetch(`${url}/readyz`)).ok, 'both to be ready', PATIENCE_MS);
     }
-  });
+  }, 4 * PATIENCE_MS);
   afterAll(async () => {
     await board.stop();
     await gateway.stop();

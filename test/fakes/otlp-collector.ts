@@ -116,10 +116,10 @@ const plainValue = ({ stringValue, intValue, doubleValue, boolValue, arrayValue 
   (intValue === undefined ? undefined : Number(intValue)) ??
   arrayValue?.values.map((value): unknown => plainValue(value));
 
-/** Every span of a trace as `name` or `name!code`, indented under its parent, in the order of their beginning. */
+/** Every span of a trace as `name` or `name!code`, indented under its parent, in the order of their ends: a wait begins at a rounded time. */
 export function treeOf(spans: readonly CollectedSpan[]): string[] {
   const known = new Set(spans.map(({ spanId }) => spanId));
-  const sorted = spans.toSorted((a, b) => a.startedMs - b.startedMs);
+  const sorted = spans.toSorted((a, b) => a.endedMs - b.endedMs);
   const under = (parent: string | undefined, depth: number): string[] =>
     sorted
       .filter(({ parentSpanId }) =>
