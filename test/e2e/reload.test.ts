@@ -102,4 +102,4 @@ it('SIGHUP takes what can change live, names what cannot, refuses a bad file, an
   } finally {
     listener.close();
   }
-});
+}, 90_000);

@@ -154,6 +154,7 @@ install_checkout() {
       inside twowatt service install --manager systemd 2>"$work/edited" && fail "overwrote an edited unit"
       grep -q 'twowatt.service (edited since)' "$work/edited" || fail "does not say what was edited"
       inside sed -i '$d' /etc/systemd/system/twowatt.service
+      inside systemctl daemon-reload
       say "service install: starts, may be repeated, leaves hand-edited units alone"
       ;;
   esac
@@ -231,13 +232,14 @@ check_credentials() {
   say "credentials: read from /etc/credstore, used by HTTP, closed to the service's user"
 }
 
-# The same attempts twice: by root without the sandbox, where each succeeds (or the test proves nothing),
-# and inside of the unit's own sandbox, where each is refused.
+# The same attempts twice: by root without the sandbox, and in the unit's own. What root could do must be
+# refused there; what not even root can do here (a container may forbid things as well) proves nothing.
 check_sandbox() {
   install -m 755 "$here/escapes.sh" "$root/usr/local/bin/escapes"
   inside sh -c 'echo secret > /home/diary; echo secret > /root/diary; chmod 644 /home/diary /root/diary'
   inside /usr/local/bin/escapes >"$work/free" || true
-  grep -q '^refused' "$work/free" && { cat "$work/free"; fail "an escape that root itself cannot do"; }
+  grep '^refused' "$work/free" && say "the above was not tried: not even root can do it here"
+  [ "$(grep -c '^ESCAPED' "$work/free")" -ge 15 ] || { cat "$work/free"; fail "too little to be tried"; }
   inside sh -c 'sed -e "s#^ExecStart=.*#ExecStart=/usr/local/bin/escapes#" \
       -e "s/^Type=.*/Type=oneshot/" -e "/^Watchdog/d" -e "/^ExecReload/d" -e "/^RestartPrevent/d" \
       -e "s/^Restart=.*/Restart=no/" -e "s/^StandardOutput=.*/StandardOutput=journal/" \
@@ -246,8 +248,8 @@ check_sandbox() {
     fail "the escapes could not be tried: $(inside journalctl --no-pager -o cat -u escapes | tail -5)"
   inside journalctl --no-pager -o cat -u escapes | grep -E '^(refused|ESCAPED|works|BROKEN)' >"$work/caught"
   if grep -E '^(ESCAPED|BROKEN)' "$work/caught"; then fail "the sandbox leaks, or forbids what is needed"; fi
-  expect "escapes tried" "$(grep -cE '^(ESCAPED|refused)' "$work/free")" "$(grep -c '^refused' "$work/caught")"
-  say "sandbox: $(grep -c '^refused' "$work/caught") escapes refused, $(grep -c '^works' "$work/caught") needed things work"
+  sed -n 's/^ESCAPED/refused/p' "$work/free" | grep -vxF -f "$work/caught" && fail "the above were not tried"
+  say "sandbox: $(grep -c '^ESCAPED' "$work/free") escapes refused, $(grep -c '^works' "$work/caught") needed things work"
 }
 
 # There is no cpufreq on the machines that run this: a folder of the same shape stands in for it.
