@@ -181,7 +181,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           // Its answer will reach the same topic.
           return;
         case 'answered':
-          outbox.send(accepted.answer);
+          outbox.sendAgain(accepted.answer);
           return;
         case 'conflict':
           throw new TwowattError(
