@@ -5,7 +5,7 @@ import { createHostFacts } from '../hardware/index.ts';
 import type { HttpGateway } from '../gateway/http/index.ts';
 import type { MqttGateway } from '../gateway/mqtt/index.ts';
 import type { EngineStatus, HealthCode, Telemetry } from '../protocol/index.ts';
-import type { Journal } from '../queue/index.ts';
+import type { CorruptReport, Journal } from '../queue/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import {
   buildTelemetry,
@@ -133,8 +133,9 @@ export function startReporting(options: {
       if (state === 'connected') telemetry?.poke();
     },
     duplicateNode: (detail: string | null) => hold('duplicate_node_id', detail),
-    journalCorrupt(report: { movedTo: string; reason: string }) {
-      hold('journal_corrupt', `set aside as ${report.movedTo} (${report.reason}) and begun anew`);
+    journalCorrupt({ movedTo, reason, goesOn }: CorruptReport) {
+      const fate = goesOn ? 'what could be read goes on' : 'begun anew';
+      hold('journal_corrupt', `set aside as ${movedTo} (${reason}); ${fate}`);
     },
     /** The last telemetry that was made, at most ten seconds ago, whether or not a broker took it. */
     lastTelemetry: () => last,

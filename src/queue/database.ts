@@ -2,6 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -14,10 +15,17 @@ import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fsyncFolder, isErrno } from '../core/index.ts';
 import { JournalError, toJournalError } from './errors.ts';
+import { hasLog, logFault } from './log-check.ts';
 import { MIGRATIONS } from './schema.ts';
 
-/** What happened to a journal that could not be read. */
-export type CorruptReport = { movedTo: string; reason: string };
+/** What happened to a journal that could not be read, or not to its end. */
+export type CorruptReport = {
+  /** The files as they were found. */
+  movedTo: string;
+  reason: string;
+  /** What could be read goes on; otherwise a fresh journal was begun. */
+  goesOn: boolean;
+};
 
 /** Long enough for a predecessor that is just closing, short enough for a clear answer at start. */
 const LOCK_WAIT_MS = 1000;
@@ -40,6 +48,8 @@ const CHECKPOINT_PAGES = 1000;
 const LONGEST_LOG_BYTES = 4 * 1024 * 1024;
 
 const SIDE_FILES = ['-wal', '-shm'] as const;
+/** A copy of the log, on its way aside. */
+const KEPT_LOG = '-wal.kept';
 
 /**
  * Opens the database of a journal and holds an exclusive lock on it until it is closed.
@@ -48,7 +58,8 @@ const SIDE_FILES = ['-wal', '-shm'] as const;
  * drops with the process, and no shared-memory file is needed. Nothing else in this process may open
  * and close the file: POSIX would drop the lock with it.
  *
- * A file that SQLite cannot read is never emptied: it is moved aside whole and a fresh one begun.
+ * A file that SQLite cannot read is never emptied: it is moved aside whole and a fresh one begun. Where
+ * only the end of its log is lost, a copy is set aside and what can be read goes on.
  */
 export function openDatabase(
   path: string,
@@ -57,13 +68,19 @@ export function openDatabase(
   try {
     prepareFile(path);
     try {
-      return connect(path);
+      const { database, lost } = connect(path);
+      if (lost === null) return database;
+      const movedTo = copyAside(path, database);
+      const again = connect(path).database;
+      onCorrupt({ movedTo, reason: `the journal ${path}: ${lost}`, goesOn: true });
+      return again;
     } catch (error) {
       const failure = toJournalError(error, path);
       if (!(failure instanceof JournalError) || failure.problem !== 'corrupt') throw failure;
-      const report = { movedTo: moveAside(path), reason: failure.message };
+      const movedTo = moveAside(path);
+      const report = { movedTo, reason: failure.message, goesOn: false };
       prepareFile(path);
-      const fresh = connect(path);
+      const fresh = connect(path).database;
       onCorrupt(report);
       return fresh;
     }
@@ -108,9 +125,11 @@ function prepareFile(path: string): void {
   }
 }
 
-function connect(path: string): DatabaseSync {
+/** `lost`: what the log held and nobody can read any more; null when it is sound. */
+function connect(path: string): { database: DatabaseSync; lost: string | null } {
+  const logIsThere = hasLog(path);
   // SQLite deletes the log of an empty database. Ours never has one: the file was lost or cut off.
-  if (statSync(path).size === 0 && existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0) {
+  if (statSync(path).size === 0 && logIsThere) {
     throw new JournalError('corrupt', `the journal ${path}: its log is there but it is empty`);
   }
   const database = new DatabaseSync(path, {
@@ -129,12 +148,22 @@ function connect(path: string): DatabaseSync {
       PRAGMA journal_size_limit = ${LONGEST_LOG_BYTES};
     `);
     migrate(database, path);
+    if (closedCleanly(database)) return { database, lost: null };
     checkAfterCrash(database, path);
-    return database;
+    // Only a clean close takes the log away.
+    const lost = logIsThere ? logFault(path) : 'its log is gone, and what was last written with it';
+    return { database, lost: lost ?? null };
   } catch (error) {
+    const failure = toJournalError(error, path);
+    if (failure instanceof JournalError && failure.problem === 'corrupt') keepLog(path);
     database.close();
     throw error;
   }
+}
+
+/** Closing takes the log in and away; what is set aside should have it as it was found. */
+function keepLog(path: string): void {
+  if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, path + KEPT_LOG);
 }
 
 function migrate(database: DatabaseSync, path: string): void {
@@ -158,28 +187,49 @@ function migrate(database: DatabaseSync, path: string): void {
   }
 }
 
+function closedCleanly(database: DatabaseSync): boolean {
+  const keeper = database.prepare('SELECT closed_cleanly FROM keeper').get();
+  return keeper === undefined || keeper['closed_cleanly'] === 1;
+}
+
 /**
  * After a clean close the file is as SQLite left it and is not read through again; after a crash or
  * a power cut its structure is. SQLite has no checksums on pages, so this finds broken structure,
  * not a flipped bit inside a text.
  */
 function checkAfterCrash(database: DatabaseSync, path: string): void {
-  const keeper = database.prepare('SELECT closed_cleanly FROM keeper').get();
-  if (keeper === undefined || keeper['closed_cleanly'] === 1) return;
   const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (verdict !== 'ok') {
     throw new JournalError('corrupt', `the journal ${path}: ${String(verdict)}`);
   }
 }
 
-function moveAside(path: string): string {
+function freeName(path: string): string {
   let number = 1;
   while (existsSync(`${path}.corrupt-${number}`)) number += 1;
-  const target = `${path}.corrupt-${number}`;
+  return `${path}.corrupt-${number}`;
+}
+
+/**
+ * Copies the files aside and closes the database: the log first, since closing takes it in and away; the
+ * database after that, since closing a copy's source would drop our lock on it.
+ */
+function copyAside(path: string, database: DatabaseSync): string {
+  const target = freeName(path);
+  if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${target}-wal`);
+  database.close();
+  copyFileSync(path, target);
+  fsyncFolder(dirname(path));
+  return target;
+}
+
+function moveAside(path: string): string {
+  const target = freeName(path);
   renameSync(path, target);
   for (const suffix of SIDE_FILES) {
     if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
   }
+  if (existsSync(path + KEPT_LOG)) renameSync(path + KEPT_LOG, `${target}-wal`);
   fsyncFolder(dirname(path));
   return target;
 }

@@ -22,7 +22,7 @@ export type JournalOptions = {
   clock: Clock;
   limits: JournalLimits;
   logger: Logger;
-  /** A journal that could not be read was moved aside and a fresh one begun. */
+  /** A journal that could not be read was set aside and a fresh one begun, or what is left of it goes on. */
   onCorrupt?: (report: CorruptReport) => void;
 };
 
@@ -40,7 +40,8 @@ const PRUNE_BATCH = 500;
 export function openJournal(options: JournalOptions): Journal {
   const { path, clock, limits, logger } = options;
   const database = openDatabase(path, (report) => {
-    logger.error(report, 'the journal was damaged: moved aside, a fresh one was begun');
+    const fate = report.goesOn ? 'what can be read goes on' : 'a fresh one was begun';
+    logger.error(report, `the journal was damaged: set aside, ${fate}`);
     options.onCorrupt?.(report);
   });
   try {
@@ -269,6 +270,8 @@ class SqliteJournal implements Journal {
       // secure_delete has zeroed the freed pages; VACUUM gives them back and cutting the log off
       // takes away the last older copies. A flash card may still hold blocks it has remapped.
       this.#database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE);');
+      // An empty log would look like a lost one.
+      ledger.write(() => {});
       removeMovedAside(this.#path);
       return erased;
     });

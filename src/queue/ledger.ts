@@ -54,6 +54,8 @@ export class Ledger {
     // What ran when the last process ended waits again. The same write takes down the mark "closed
     // cleanly" and anchors journal time in this process.
     this.write(() => this.statements.runningToReady.run());
+    // In the database itself, not only in its log: should the log be lost, the next open knows it.
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)');
   }
 
   /** Why the last write failed; damage stays known until the next open. */

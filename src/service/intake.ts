@@ -111,7 +111,7 @@ export function createIntake(parts: {
           tracing.prompt(origin, spanKind(inbound.kind)).end();
           return;
         case 'answered':
-          outbox.send(accepted.answer);
+          outbox.sendAgain(accepted.answer);
           tracing.prompt(origin, spanKind(inbound.kind)).end();
           return;
         case 'conflict':

@@ -11,6 +11,8 @@ const BATCH = 32;
  */
 export type Outbox = {
   send(answer: StoredAnswer): void;
+  /** For somebody who asked again: a copy of its own, also while the first one is on its way. */
+  sendAgain(answer: StoredAnswer): void;
   /** Sends everything that is stored and unacknowledged; call it on each (re)connect. */
   flush(): Promise<void>;
   /** Resolves when nothing is on its way. */
@@ -65,6 +67,9 @@ export function createOutbox(options: {
 
   return {
     send: (answer) => void attempt(answer),
+    sendAgain: (answer) =>
+      // Whoever asked may have had the first copy before the broker's acknowledgement reached us.
+      void Promise.resolve(inFlight.get(answer.seq)).then(() => attempt(answer)),
     flush() {
       flushing ??= flushAll()
         .catch((error: unknown) => {

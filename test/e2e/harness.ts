@@ -31,12 +31,13 @@ export type DaemonProcess = {
   pid: number;
   /** Everything that it wrote so far. */
   output(): string;
+  running(): boolean;
   /** Where it serves HTTP, once it does. */
   httpUrl(timeoutMs?: number): Promise<string>;
   /** Process ids of its direct children. */
   children(): number[];
   /** The engine process, once there is one. */
-  enginePid(): Promise<number>;
+  enginePid(timeoutMs?: number): Promise<number>;
   /** SIGKILL, as a power cut would; resolves when it is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves to the exit code. */
@@ -91,14 +92,15 @@ function watch(child: ChildProcess): DaemonProcess {
   return {
     pid,
     output: () => output,
+    running: () => child.exitCode === null && child.signalCode === null,
     children,
     async httpUrl(timeoutMs) {
       const listening = /listening on (http:[^"\s]+)/;
       await until(() => listening.test(output), 'HTTP', timeoutMs);
       return listening.exec(output)?.[1] ?? '';
     },
-    async enginePid() {
-      await until(() => engineOf(pid) !== undefined, 'the engine process');
+    async enginePid(timeoutMs) {
+      await until(() => engineOf(pid) !== undefined, 'the engine process', timeoutMs);
       return engineOf(pid) ?? 0;
     },
     async kill() {

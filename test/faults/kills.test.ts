@@ -15,18 +15,19 @@ import { type MosquittoBroker, mosquittoAvailable, startMosquitto } from '../fak
 import { createAccounts } from './accounts.ts';
 import { startTraffic } from './traffic.ts';
 
-/** `KILLS=1000 SEED=7 npm run test:faults -- kills` */
+/** `KILLS=1000 SEED=7 npm run test:faults -- kills`; MINUTES ends it earlier, with its accounts. */
 const KILLS = Number(process.env['KILLS'] ?? 60);
+const MINUTES = Number(process.env['MINUTES'] ?? 24 * 60);
 const SEED = Number(process.env['SEED'] ?? 1);
 
-const SHARES = { engine: 0.4, daemon: 0.35, broker: 0.25 };
+const SHARES = { engine: 0.4, daemon: 0.25, broker: 0.35 };
 /** So many prompts are always under way. */
 const OPEN = 10;
 const LONGEST_GAP_MS = 900;
 /** Before so many of the kills something must have been answered since the last: kills under load. */
-const WAITING_SHARE = 0.4;
-/** After several kills of the broker in one life the daemon tries again only every 30 s. */
-const PATIENCE_MS = 90_000;
+const WAITING_SHARE = 0.3;
+/** After several kills in one life of the daemon it waits up to 30 s for the next connection, or engine. */
+const PATIENCE_MS = 120_000;
 
 describe.skipIf(!mosquittoAvailable())(`${KILLS} SIGKILLs of daemon, engine and broker`, () => {
   let broker: MosquittoBroker;
@@ -68,7 +69,8 @@ describe.skipIf(!mosquittoAvailable())(`${KILLS} SIGKILLs of daemon, engine and 
       const startedAt = performance.now();
       const traffic = startTraffic(device, { random, open: OPEN });
       const kills = { engine: 0, daemon: 0, broker: 0 };
-      for (let n = 0; n < KILLS; n += 1) {
+      const ended = () => performance.now() - startedAt > MINUTES * 60_000;
+      for (let n = 0; n < KILLS && !ended(); n += 1) {
         const draw = random();
         const gapMs = random() * LONGEST_GAP_MS;
         if (random() < WAITING_SHARE) {
@@ -77,7 +79,7 @@ describe.skipIf(!mosquittoAvailable())(`${KILLS} SIGKILLs of daemon, engine and 
         }
         await pause(gapMs);
         if (draw < SHARES.engine) {
-          killQuietly(await daemon.enginePid());
+          killQuietly(await daemon.enginePid(PATIENCE_MS));
           kills.engine += 1;
         } else if (draw < SHARES.engine + SHARES.daemon) {
           await daemon.kill();
@@ -90,7 +92,12 @@ describe.skipIf(!mosquittoAvailable())(`${KILLS} SIGKILLs of daemon, engine and 
           await broker.start();
           kills.broker += 1;
         }
-        if (n % 100 === 99) console.log(`${n + 1} kills, ${traffic.answered()} answers`);
+        if (n % 50 === 49) {
+          const { accepted, begun } = accounts.totals();
+          console.log(
+            `${n + 1} kills: ${accepted} accepted, ${begun} runs, ${traffic.answered()} answered`,
+          );
+        }
       }
       await traffic.finish(PATIENCE_MS * 2);
       await daemon.stop();

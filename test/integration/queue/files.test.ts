@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -155,6 +156,35 @@ describe('damage', () => {
     const journal = open(path, (report) => reports.push(report));
     expect(reports).toEqual([]);
     expect(journal.counts().unsent).toBeGreaterThan(10);
+  });
+
+  it('a log damaged in its middle is told, kept beside, and read up to there', async () => {
+    const path = await killedJournal();
+    const [whole, log] = [readFileSync(path), readFileSync(`${path}-wal`)];
+    const reportsOn = (found: Buffer) => {
+      writeFileSync(path, whole);
+      writeFileSync(`${path}-wal`, found);
+      const reports: CorruptReport[] = [];
+      open(path, (report) => reports.push(report)).close();
+      return reports;
+    };
+    // In the head's magic number and salt, and in the page of the first frame.
+    for (const at of [0, 20, 32 + 24 + 100]) {
+      const harmed = Buffer.from(log);
+      harmed[at]! ^= 0x04;
+      const reports = reportsOn(harmed);
+      expect(reports).toMatchObject([{ goesOn: true, reason: expect.stringMatching(/log/) }]);
+      expect(readFileSync(`${reports[0]?.movedTo}-wal`).equals(harmed)).toBe(true);
+    }
+    expect(reportsOn(log)).toEqual([]);
+  });
+
+  it('a log that is gone is told', async () => {
+    const path = await killedJournal();
+    rmSync(`${path}-wal`);
+    const reports: CorruptReport[] = [];
+    open(path, (report) => reports.push(report));
+    expect(reports).toMatchObject([{ goesOn: true, reason: expect.stringMatching(/log is gone/) }]);
   });
 
   it('what is not our file stays as it is', () => {

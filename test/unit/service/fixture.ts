@@ -19,16 +19,20 @@ import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 /** The way back, kept in memory; `connected` false is a broker that is away. */
 function createFakePort(): ReplyPort & {
   connected: boolean;
+  /** What the broker takes so long for as this is pending: it has the answer, we have no PUBACK. */
+  acknowledged: Promise<void>;
   delivered: StoredAnswer[];
   sent: Omit<StoredAnswer, 'seq'>[];
 } {
   const port = {
     connected: true,
+    acknowledged: Promise.resolve(),
     delivered: [] as StoredAnswer[],
     sent: [] as Omit<StoredAnswer, 'seq'>[],
     gone: ({ reply }: Pick<StoredAnswer, 'reply'>) => reply.kind === 'http',
     async deliver(answer: StoredAnswer) {
       if (port.connected) port.delivered.push(answer);
+      await port.acknowledged;
       return port.connected;
     },
     trySend(frame: Omit<StoredAnswer, 'seq'>) {

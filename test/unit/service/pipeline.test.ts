@@ -201,6 +201,23 @@ describe('the same prompt twice', () => {
     expect(port.delivered[1]?.payload).toBe(port.delivered[0]?.payload);
   });
 
+  it('gets a copy of its own also before the broker has acknowledged the first', async () => {
+    const { pipeline, clock, port, inbound } = fixture;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    port.acknowledged = promise;
+    await pipeline.submit(inbound({ id: 'a', messages }));
+    await clock.advance(10);
+    expect(port.delivered).toHaveLength(1);
+    await pipeline.submit(inbound({ id: 'a', messages }));
+    await clock.advance(10);
+    resolve();
+    await clock.advance(10);
+    expect(port.delivered.map(({ payload }) => payload)).toEqual([
+      port.delivered[0]?.payload,
+      port.delivered[0]?.payload,
+    ]);
+  });
+
   it('waits for the running one', async () => {
     const { pipeline, clock, inbound, engine, frames } = setUp({ tokenMs: 10 });
     await pipeline.submit(inbound({ id: 'a', messages }));
