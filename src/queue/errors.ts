@@ -45,7 +45,8 @@ const BY_RESULT_CODE: Record<number, JournalProblem> = {
 
 /** The code of errors without one of their own. A changed byte of the header or the schema ends in it. */
 const SQLITE_ERROR = 1;
-const DAMAGED = /unsupported file format|no such (table|column|index)|database schema/;
+const DAMAGED =
+  /unsupported file format|no such (table|column|index)|duplicate column|already exists|database schema/;
 
 const SENTENCES: Record<JournalProblem, string> = {
   locked: 'another process has it open (is the daemon running?); stop that one first',

@@ -4,7 +4,7 @@ import { type Clock, type Logger, TwowattError, toTwowattError } from '../../cor
 import { answerPrompt, type PromptDesk } from './answer-prompt.ts';
 import type { EventHub } from './events.ts';
 import { createGuard } from './guard.ts';
-import { createLimiter } from './limiter.ts';
+import { clientOf, createLimiter } from './limiter.ts';
 import { metricsText } from './metrics.ts';
 import { errorReply, modelObject } from './openai-objects.ts';
 import type { HttpGatewayHandlers, HttpGatewayOptions } from './types.ts';
@@ -111,7 +111,7 @@ function addGuards(app: FastifyInstance, { options, draining, clock }: ServerPar
     guard.checkSource(request.headers);
     if (PROBES.has(request.routeOptions.url ?? '')) return;
     // Before the token is looked at, so that it cannot be guessed at leisure.
-    const waitMs = limiter.take(request.ip);
+    const waitMs = limiter.take(clientOf(request.ip));
     if (waitMs !== null) {
       throw new TwowattError(
         'rate_limited',
@@ -174,7 +174,7 @@ function addPromptRoutes(app: FastifyInstance, { desk, draining }: ServerParts):
       }
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const { headers, ip } = request;
-      const respond = answerPrompt(desk, { endpoint, body, headers, client: ip });
+      const respond = answerPrompt(desk, { endpoint, body, headers, client: clientOf(ip) });
       // From here on the answer comes frame by frame, not from a handler's result.
       reply.hijack();
       respond(reply.raw);

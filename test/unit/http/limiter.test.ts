@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { createLimiter } from '../../../src/gateway/http/limiter.ts';
+import { describe, expect, it } from 'vitest';
+import { clientOf, createLimiter } from '../../../src/gateway/http/limiter.ts';
 import { createVirtualClock } from '../../fakes/virtual-clock.ts';
 
 it('never lets more pass in any stretch of time than a minute’s worth and the rate', async () => {
@@ -51,4 +51,17 @@ it('forgets the client that it heard longest ago, and 0 limits nothing', () => {
   expect(limiter.take('client 1024')).not.toBeNull();
   const open = createLimiter(0, clock);
   for (let n = 0; n < 1000; n += 1) expect(open.take('a')).toBeNull();
+});
+
+describe('a client', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8::9', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['nonsense', 'nonsense'],
+  ])('%s is %s', (address, client) => expect(clientOf(address)).toBe(client));
 });
