@@ -44,12 +44,13 @@ if [ "${1:-}" = --offline ]; then
   start=$EPOCHREALTIME
   inside dpkg -i /tmp/twowatt.deb >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log"; fail "dpkg -i"; }
   say "installed offline in $(elapsed "$start") s; $(inside dpkg --print-architecture), $(inside twowatt --version)"
-  # Emulated steps take long, and this machine has no watts to keep.
+  # Emulated steps take long, and this machine has no watts to keep. Unsure answers are wanted, too.
   cat >>"$root/etc/twowatt/config.yaml" <<'CONF'
 mqtt.url: mqtt://127.0.0.1:1883
 node.id: board
 engine: { threads: 1, step_timeout_s: 600 }
 governor.budget_w: 500
+router.low_confidence_action: answer
 CONF
 
   for cpu in ${CPUS:-cortex-a72 cortex-a76}; do
@@ -59,7 +60,7 @@ CONF
     printf 'processor\t: 0\nFeatures\t: %s\nCPU implementer\t: 0x41\n' "$(features "$cpu")" >"$work/cpuinfo-$cpu"
     mount --bind "$work/cpuinfo-$cpu" "$root/proc/cpuinfo"
     start=$EPOCHREALTIME
-    inside /usr/bin/twowatt run >"$work/daemon.log" 2>&1 &
+    become /usr/bin/twowatt run >"$work/daemon.log" 2>&1 &
     daemon=$!
     await "the daemon to be ready" 900 ready
     say "$cpu: ready $(elapsed "$start") s after the start, model converted to $(ls "$root/var/lib/twowatt/models")"

@@ -54,7 +54,12 @@ enter() { # inside the namespaces: loopback, and what programs in $root expect t
   mkdir -p "$root/dev/shm"
   mount -t tmpfs tmpfs "$root/dev/shm"
 }
-inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 ${QEMU_CPU:+QEMU_CPU=$QEMU_CPU} "$@"; }
+# Becomes a program inside the root; in the background, $! is then that program and gets its signals.
+become() {
+  exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+    ${QEMU_CPU:+QEMU_CPU=$QEMU_CPU} "$@"
+}
+inside() { (become "$@"); }
 
 start_broker() { # in a network namespace of its own the default port is free
   printf 'listener 1883 127.0.0.1\nallow_anonymous true\npersistence false\n' >"$work/mosquitto.conf"

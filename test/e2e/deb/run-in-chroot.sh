@@ -27,8 +27,9 @@ if [ "${1:-}" = --offline ]; then
   cp "$deb" "$root/tmp/twowatt.deb"
   inventory >"$work/before"
 
-  serve() { # a service manager's part, which a bare root does not have
-    inside /usr/bin/twowatt run >"$work/daemon.log" 2>&1 &
+  serve() { # systemd's part (StateDirectory=, ExecStart=), which a bare root does not have
+    mkdir -p "$root/var/lib/twowatt"
+    become /usr/bin/twowatt run >"$work/daemon.log" 2>&1 &
     daemon=$!
     await "the daemon to be ready" 120 ready
   }
