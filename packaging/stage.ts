@@ -93,7 +93,8 @@ function stageProgram(checkout: string, root: string, version: string): void {
   for (const file of filesBelow(join(home, 'dist'))) {
     put(home, `dist/${file}`, readFileSync(join(home, 'dist', file)));
   }
-  put(home, 'bin/twowatt.js', read(join(checkout, 'bin/twowatt.js')), 0o755);
+  // Only ever started by /usr/bin/twowatt, so it needs no Node of the system's.
+  put(home, 'bin/twowatt.js', read(join(checkout, 'bin/twowatt.js')).replace(/^#!.*\n/, ''));
   for (const folder of ['device-profiles', 'scenarios', 'models']) {
     copyFolder(home, folder, join(checkout, folder), (file) => !file.endsWith('.md'));
   }
