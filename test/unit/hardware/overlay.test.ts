@@ -182,7 +182,7 @@ it('learnt ratios go with the figures they are ratios to; the day’s energy sta
   };
   expect(keepOnlyTheDay(state)).toEqual({
     version: 1,
-    steps: { paces: {}, powers: {} },
+    steps: { paces: {}, busy: {}, powers: {} },
     idle: {},
     trim: 0,
     day,
