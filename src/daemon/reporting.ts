@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import type { Cloud } from '../cloud/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
-import { createHostFacts } from '../hardware/index.ts';
+import { createHostFacts, createTimeSync } from '../hardware/index.ts';
 import type { HttpGateway } from '../gateway/http/index.ts';
 import type { MqttGateway } from '../gateway/mqtt/index.ts';
 import type { EngineStatus, HealthCode, Telemetry } from '../protocol/index.ts';
@@ -9,15 +10,18 @@ import type { Journal } from '../queue/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import {
   buildTelemetry,
+  createForwarder,
   createHealth,
   createTelemetryPublisher,
-  type TelemetryPublisher,
 } from '../telemetry/index.ts';
 import type { Governing } from './governing.ts';
 import type { ModelEngine, Trouble } from './model-engine.ts';
 
 /** How often conditions that nobody announces (disk, queue, clock) are looked at. */
 const LOOK_PERIOD_MS = 5_000;
+
+/** In the state folder: telemetry that no broker has taken yet. */
+const BACKLOG_FILE = 'telemetry-backlog.json';
 
 const TROUBLES: readonly Trouble[] = ['model_missing', 'model_corrupt', 'engine_unavailable'];
 
@@ -60,7 +64,7 @@ export function startReporting(options: {
 }) {
   const { clock, logger, config, profile } = options;
   let gateway: MqttGateway | undefined;
-  let telemetry: TelemetryPublisher | undefined;
+  let greet: (() => void) | undefined;
   let http: HttpGateway | null = null;
   let last: Telemetry | null = null;
   const health = createHealth({
@@ -124,7 +128,7 @@ export function startReporting(options: {
     },
     connection(state: 'connected' | 'disconnected', detail: string) {
       hold('broker_disconnected', state === 'connected' ? null : detail);
-      if (state === 'connected') telemetry?.poke();
+      if (state === 'connected') greet?.();
     },
     duplicateNode: (detail: string | null) => hold('duplicate_node_id', detail),
     journalCorrupt(report: { movedTo: string; reason: string }) {
@@ -147,10 +151,23 @@ export function startReporting(options: {
       gateway = rooms.gateway;
       http = rooms.http;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
-      const publisher = createTelemetryPublisher({
+      const isSynchronised = createTimeSync({ clock });
+      const forwarder = createForwarder({
         clock,
         logger,
         publish: (message) => rooms.gateway.publishTelemetry(message),
+        online: () => rooms.gateway.connected(),
+        synchronised: isSynchronised,
+        bounds: () => ({
+          maxBytes: config().telemetry.offline_max_bytes,
+          maxAgeMs: config().telemetry.offline_max_age_s * 1000,
+        }),
+        file: join(config().node.state_folder, BACKLOG_FILE),
+      });
+      const publisher = createTelemetryPublisher({
+        clock,
+        logger,
+        publish: (message) => forwarder.offer(message),
         intervals: () => ({
           busyMs: config().telemetry.interval_s * 1000,
           idleMs: config().telemetry.idle_interval_s * 1000,
@@ -164,6 +181,11 @@ export function startReporting(options: {
             node: config().node.id,
             profile,
             uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
+            clock: {
+              synchronised: isSynchronised(),
+              bootId: clock.bootId(),
+              bootMs: clock.monotonicMs(),
+            },
             budgetW: config().governor.budget_w,
             scope: config().governor.scope,
             temperatureLimitC: config().governor.temperature_limit_c,
@@ -173,6 +195,7 @@ export function startReporting(options: {
             governor: governing.decision(),
             boardW: sample.boardW.ok ? sample.boardW.value : null,
             joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
+            joulesTotal: energyJoules,
             engine: engine.status(),
             slots: 1,
             slotsBusy: pipeline.slotsBusy(),
@@ -186,7 +209,11 @@ export function startReporting(options: {
           return last;
         },
       });
-      telemetry = publisher;
+      greet = () => {
+        publisher.greet();
+        forwarder.connected();
+      };
+      if (rooms.gateway.connected()) greet();
       const noteEngine = () => {
         engineHealth(engine.status(), engine.trouble());
         publisher.poke();
@@ -194,6 +221,7 @@ export function startReporting(options: {
       const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal, cloud));
       closers.push(
         engine.onStatus(noteEngine),
+        () => forwarder.close(),
         () => publisher.close(),
         () => look.cancel(),
       );

@@ -14,8 +14,8 @@ type TelemetryIntervals = {
 export type TelemetryPublisherOptions = {
   clock: Clock;
   collect: () => Promise<Telemetry> | Telemetry;
-  /** Sends it, never retained; false when it was dropped (no connection), and it is tried again. */
-  publish: (telemetry: Telemetry) => boolean;
+  /** Takes a message that is due: sends it, or keeps it until it can be sent. */
+  publish: (telemetry: Telemetry) => void;
   /** Read at each look, so that a changed setting takes effect within ten seconds. */
   intervals: () => TelemetryIntervals;
   logger?: Logger;
@@ -24,7 +24,9 @@ export type TelemetryPublisherOptions = {
 export type TelemetryPublisher = {
   /** Something may have changed (the engine's state, the queue, the connection): look soon. */
   poke(): void;
-  /** The last message that was published; null before the first. */
+  /** There is a connection, or somebody new who listens: a message is due now. */
+  greet(): void;
+  /** The last message that was due; null before the first. */
   last(): Telemetry | null;
   close(): void;
 };
@@ -46,6 +48,7 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
   let looking = false;
   let pokedMeanwhile = false;
   let closed = false;
+  let greeting = false;
 
   /** Moves the next look forward to `dueMs`; never back. */
   const lookAt = (dueMs: number): void => {
@@ -69,10 +72,12 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
     const now = clock.monotonicMs();
     const { busyMs, idleMs } = intervals();
     const period = isBusy(telemetry) ? busyMs : idleMs;
-    const due = last === undefined ? now : last.atMs + period;
+    const due = last === undefined || greeting ? now : last.atMs + period;
     const news = last !== undefined && isNews(last.telemetry, telemetry);
     if (now >= due || (news && now >= earliest(now))) {
-      if (publish(telemetry)) last = { telemetry, atMs: now };
+      greeting = false;
+      publish(telemetry);
+      last = { telemetry, atMs: now };
       lookAt(now + Math.min(period, LOOK_PERIOD_MS));
     } else {
       lookAt(Math.min(due, news ? earliest(now) : now + LOOK_PERIOD_MS));
@@ -95,16 +100,22 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
       looking = false;
       if (pokedMeanwhile) {
         pokedMeanwhile = false;
-        lookAt(earliest(clock.monotonicMs()));
+        poke();
       }
     }
   };
 
+  const poke = (): void => {
+    if (looking) pokedMeanwhile = true;
+    else lookAt(greeting ? clock.monotonicMs() : earliest(clock.monotonicMs()));
+  };
+
   lookAt(clock.monotonicMs());
   return {
-    poke() {
-      if (looking) pokedMeanwhile = true;
-      else lookAt(earliest(clock.monotonicMs()));
+    poke,
+    greet() {
+      greeting = true;
+      poke();
     },
     last: () => last?.telemetry ?? null,
     close() {

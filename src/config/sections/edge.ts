@@ -214,6 +214,18 @@ export const telemetry = {
     'Fewest seconds between two messages when values change early (never more than the interval). Lower costs more traffic.',
     live,
   ),
+  offline_max_bytes: setting(
+    whole(0, 67_108_864),
+    262_144,
+    'Bytes of messages that are kept while there is no broker, to be sent later (0: none). When they are full, every absence is remembered more coarsely.',
+    live,
+  ),
+  offline_max_age_s: setting(
+    whole(0, 2_592_000),
+    86_400,
+    'Seconds after which a message that no broker has taken is given up.',
+    live,
+  ),
 };
 
 export const fleet = {

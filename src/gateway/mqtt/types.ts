@@ -1,4 +1,5 @@
 import type { HealthCondition, InfoMessage, Telemetry, Verb } from '../../protocol/index.ts';
+import type { PublishOutcome } from './connection.ts';
 import type { InboundPrompt, ReplyPort } from '../../service/ports.ts';
 
 export type MqttTlsOptions = {
@@ -72,8 +73,8 @@ export interface MqttGateway extends ReplyPort {
   /** Adds the features that depend on the broker (`mqtt5`, `pools`) to `info.features`. */
   publishInfo(info: InfoMessage): void;
   publishHealth(conditions: HealthCondition[]): void;
-  /** False when it was dropped: no connection, or the last one is not yet acknowledged. */
-  publishTelemetry(telemetry: Telemetry): boolean;
+  /** `lost` at once without a connection, or while the one before is not yet acknowledged. */
+  publishTelemetry(telemetry: Telemetry): Promise<PublishOutcome>;
   /**
    * Leaves the pools, waits for the prompt in work and for answers on their way, says `offline` and
    * disconnects; after `deadlineMs` it cuts the connection. Prompts that were not yet handed to
