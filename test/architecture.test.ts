@@ -96,7 +96,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^cloud\/transport\.ts$/,
     why: 'only cloud’s transport speaks HTTP, and only its send() holds a transport: no prompt leaves by another way',
   },
-  { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
+  {
+    pattern: /^eventsource-parser$/,
+    home: /^(cloud|cli\/top)\//,
+    why: 'only cloud reads event streams, and `twowatt top` those of a board',
+  },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 

@@ -12,6 +12,7 @@ import { addRouteCommand } from './route.ts';
 import { addProfileCommand } from './profile.ts';
 import { addRunCommand } from './run.ts';
 import { addSimCommand } from './sim.ts';
+import { addTopCommand } from './top.ts';
 import { packageVersion } from '../core/index.ts';
 
 /**
@@ -46,6 +47,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addDataCommand(program);
   addSimCommand(program);
   addDoctorCommand(program);
+  addTopCommand(program);
   addLaterCommands(program);
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({

@@ -20,6 +20,13 @@ import type { ModelEngine, Trouble } from './model-engine.ts';
 /** How often conditions that nobody announces (disk, queue, clock) are looked at. */
 const LOOK_PERIOD_MS = 5_000;
 
+/**
+ * How often values that nobody announces (temperature, memory) are looked at: about 1 ms of CPU each time.
+ * Somebody who has the live page or `twowatt top` open wants to see them move.
+ */
+const UNWATCHED_LOOK_MS = 10_000;
+const WATCHED_LOOK_MS = 1_000;
+
 /** In the state folder: telemetry that no broker has taken yet. */
 const BACKLOG_FILE = 'telemetry-backlog.json';
 
@@ -66,6 +73,8 @@ export function startReporting(options: {
   let gateway: MqttGateway | undefined;
   let greet: (() => void) | undefined;
   let http: HttpGateway | null = null;
+  let poke: (() => void) | undefined;
+  let lookNow: (() => Promise<Telemetry>) | undefined;
   let last: Telemetry | null = null;
   const health = createHealth({
     clock,
@@ -137,6 +146,8 @@ export function startReporting(options: {
     /** The last telemetry that was made, at most ten seconds ago, whether or not a broker took it. */
     lastTelemetry: () => last,
     conditions: () => health.list(),
+    watched: () => poke?.(),
+    lookNow: async () => (await lookNow?.()) ?? null,
     /** Begins to watch and publish, once everything that is watched exists. */
     attach(rooms: {
       engine: ModelEngine;
@@ -173,42 +184,46 @@ export function startReporting(options: {
           idleMs: config().telemetry.idle_interval_s * 1000,
           minMs: config().telemetry.min_interval_s * 1000,
         }),
-        collect: async () => {
-          const sample = governing.sample();
-          const { energyTokens, energyJoules } = pipeline.totals();
-          last = buildTelemetry({
-            wallMs: clock.wallMs(),
-            node: config().node.id,
-            profile,
-            uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
-            clock: {
-              synchronised: isSynchronised(),
-              bootId: clock.bootId(),
-              bootMs: clock.monotonicMs(),
-            },
-            budgetW: config().governor.budget_w,
-            scope: config().governor.scope,
-            temperatureLimitC: config().governor.temperature_limit_c,
-            socTemperature: sample.socC,
-            throttled: sample.throttled,
-            underVoltage: sample.underVoltage,
-            governor: governing.decision(),
-            boardW: sample.boardW.ok ? sample.boardW.value : null,
-            joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
-            joulesTotal: energyJoules,
-            engine: engine.status(),
-            slots: 1,
-            slotsBusy: pipeline.slotsBusy(),
-            queue: journal.counts(),
-            totals: pipeline.totals(),
-            currency: config().cloud.currency,
-            baseline: baselinePrice(config().cloud),
-            host: await hostFacts(),
-          });
-          http?.announce('telemetry', last);
-          return last;
-        },
+        lookPeriodMs: () => (http?.watched() === true ? WATCHED_LOOK_MS : UNWATCHED_LOOK_MS),
+        collect,
       });
+      async function collect(): Promise<Telemetry> {
+        const sample = governing.sample();
+        const { energyTokens, energyJoules } = pipeline.totals();
+        last = buildTelemetry({
+          wallMs: clock.wallMs(),
+          node: config().node.id,
+          profile,
+          uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
+          clock: {
+            synchronised: isSynchronised(),
+            bootId: clock.bootId(),
+            bootMs: clock.monotonicMs(),
+          },
+          budgetW: config().governor.budget_w,
+          scope: config().governor.scope,
+          temperatureLimitC: config().governor.temperature_limit_c,
+          socTemperature: sample.socC,
+          throttled: sample.throttled,
+          underVoltage: sample.underVoltage,
+          governor: governing.decision(),
+          boardW: sample.boardW.ok ? sample.boardW.value : null,
+          joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
+          joulesTotal: energyJoules,
+          engine: engine.status(),
+          slots: 1,
+          slotsBusy: pipeline.slotsBusy(),
+          queue: journal.counts(),
+          totals: pipeline.totals(),
+          currency: config().cloud.currency,
+          baseline: baselinePrice(config().cloud),
+          host: await hostFacts(),
+        });
+        http?.announce('telemetry', last);
+        return last;
+      }
+      lookNow = collect;
+      poke = () => publisher.poke();
       greet = () => {
         publisher.greet();
         forwarder.connected();

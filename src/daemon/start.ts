@@ -172,6 +172,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
         telemetry: () => reporting.lastTelemetry(),
         health: () => reporting.conditions(),
+        onListener: () => reporting.watched(),
       },
       logger,
       clock,
@@ -238,6 +239,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       config: () => loaded,
       pipeline: running,
       decisions,
+      lookNow: () => reporting.lookNow(),
       listModels: async () => {
         const { listModels } = await import('../model/index.ts');
         const models = await listModels({ cacheFolder: config.model.cache_path });

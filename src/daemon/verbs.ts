@@ -6,7 +6,7 @@ import {
   planChanges,
   saveOverlay,
 } from '../config/index.ts';
-import type { ModelFacts, Verb } from '../protocol/index.ts';
+import type { ModelFacts, Telemetry, Verb } from '../protocol/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import type { Decisions } from './decisions.ts';
 
@@ -15,6 +15,8 @@ export type VerbContext = {
   config: () => LoadedConfig;
   pipeline: Pipeline;
   decisions: Decisions;
+  /** Telemetry made now. */
+  lookNow: () => Promise<Telemetry | null>;
   listModels: () => Promise<{ active: ModelFacts | null; models: object[] }>;
   setDraining: (draining: boolean) => void;
   /** Asks the process to stop so that its service manager starts it again. */
@@ -31,7 +33,10 @@ export async function answerVerb(
 ): Promise<unknown> {
   switch (verb) {
     case 'ping':
-      return { version: context.version };
+      return {
+        version: context.version,
+        ...(args['telemetry'] === true ? { telemetry: await context.lookNow() } : {}),
+      };
     case 'config.get':
       return { settings: describeConfig(context.config()) };
     case 'config.set':

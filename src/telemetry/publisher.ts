@@ -18,6 +18,8 @@ export type TelemetryPublisherOptions = {
   publish: (telemetry: Telemetry) => void;
   /** Read at each look, so that a changed setting takes effect within ten seconds. */
   intervals: () => TelemetryIntervals;
+  /** How often values that nobody announces (temperature, memory) are looked at (default: every ten seconds). */
+  lookPeriodMs?: () => number;
   logger?: Logger;
 };
 
@@ -31,7 +33,6 @@ export type TelemetryPublisher = {
   close(): void;
 };
 
-/** How often values that nobody announces (temperature, memory) are looked at: about 1 ms of CPU each time. */
 const LOOK_PERIOD_MS = 10_000;
 
 const isBusy = (telemetry: Telemetry): boolean =>
@@ -43,6 +44,7 @@ const isBusy = (telemetry: Telemetry): boolean =>
  */
 export function createTelemetryPublisher(options: TelemetryPublisherOptions): TelemetryPublisher {
   const { clock, collect, publish, intervals, logger = silentLogger } = options;
+  const lookPeriodMs = options.lookPeriodMs ?? (() => LOOK_PERIOD_MS);
   let last: { telemetry: Telemetry; atMs: number } | undefined;
   let timer: { handle: TimerHandle; dueMs: number } | undefined;
   let looking = false;
@@ -78,9 +80,9 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
       greeting = false;
       publish(telemetry);
       last = { telemetry, atMs: now };
-      lookAt(now + Math.min(period, LOOK_PERIOD_MS));
+      lookAt(now + Math.min(period, lookPeriodMs()));
     } else {
-      lookAt(Math.min(due, news ? earliest(now) : now + LOOK_PERIOD_MS));
+      lookAt(Math.min(due, news ? earliest(now) : now + lookPeriodMs()));
     }
   };
 
