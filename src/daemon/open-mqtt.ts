@@ -11,6 +11,8 @@ import {
 export async function openMqtt(parts: {
   config: Config;
   instance: string;
+  /** Foreign topics that are listened to. */
+  watch: readonly string[];
   handlers: MqttGatewayHandlers;
   logger: Logger;
   clock: Clock;
@@ -23,6 +25,7 @@ export async function openMqtt(parts: {
       baseTopic: config.mqtt.base_topic,
       node: config.node.id,
       pools: config.mqtt.pools,
+      watch: parts.watch,
       instance: parts.instance,
       keepaliveS: config.mqtt.keepalive_s,
       receiveMaximum: config.mqtt.receive_maximum,

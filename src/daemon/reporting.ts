@@ -146,7 +146,10 @@ export function startReporting(options: {
     /** The last telemetry that was made, at most ten seconds ago, whether or not a broker took it. */
     lastTelemetry: () => last,
     conditions: () => health.list(),
+    /** Somebody looks, or a setting has changed: make telemetry soon. */
     watched: () => poke?.(),
+    /** Somebody new listens on the telemetry topic. */
+    greet: () => greet?.(),
     lookNow: async () => (await lookNow?.()) ?? null,
     /** Begins to watch and publish, once everything that is watched exists. */
     attach(rooms: {

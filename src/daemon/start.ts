@@ -14,6 +14,7 @@ import { openHttp, servedModels, startHttp } from './open-http.ts';
 import { openMqtt } from './open-mqtt.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
+import { openHomeAssistant } from './home-assistant.ts';
 import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
 import { createRouting, openPrivacyGuard } from './routing.ts';
@@ -135,14 +136,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await engine.close();
     });
 
+    const homeAssistant = await openHomeAssistant({
+      config,
+      profile,
+      clock,
+      logger: logger.child({ room: 'home-assistant' }),
+      onBirth: () => reporting.greet(),
+    });
+
     // The gateway calls the pipeline and the pipeline the gateway: one of them has to come later.
     let pipeline: Pipeline | undefined;
     const { promise: brokerTried, resolve: brokerWasTried } = Promise.withResolvers<void>();
     const gateway = await openMqtt({
       config,
       instance,
+      watch: homeAssistant?.watch ?? [],
       handlers: {
         onPrompt: async (message) => pipeline?.submit(message),
+        onWatched: (topic, payload) => homeAssistant?.onWatched(topic, payload),
+        onRetained: (topic) => homeAssistant?.onRetained(topic),
         onCancel: (id) => pipeline?.cancel(id, { kind: 'mqtt' }),
         onVerb: (verb, args) => answerVerb(verb, args, verbContext()),
         onConnection(state, detail) {
@@ -260,6 +272,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         loaded = next;
         logger.setLevel(next.values.log.level);
         governing.update();
+        reporting.watched();
       },
     });
 
@@ -267,6 +280,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const httpAddress = await startHttp(http, loaded, logger);
     gateway.publishState('online');
     publishInfo();
+    homeAssistant?.attach(gateway);
     gateway.start();
 
     let stopping: Promise<void> | undefined;

@@ -43,9 +43,17 @@ export async function answerVerb(
       return setConfig(args, context);
     case 'governor.set':
       return setGovernor(args, context);
-    case 'drain':
-      context.setDraining(true);
-      return { state: 'draining' };
+    case 'drain': {
+      // One topic for both ways suits switches, which have no second one.
+      const draining = args['draining'] ?? true;
+      if (typeof draining !== 'boolean') {
+        throw new TwowattError('invalid_request', 'draining: expected true or false', {
+          param: 'draining',
+        });
+      }
+      context.setDraining(draining);
+      return { state: draining ? 'draining' : 'online' };
+    }
     case 'resume':
       context.setDraining(false);
       return { state: 'online' };

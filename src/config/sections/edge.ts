@@ -226,6 +226,20 @@ export const telemetry = {
     'Seconds after which a message that no broker has taken is given up.',
     live,
   ),
+  home_assistant: {
+    enabled: setting(
+      flag,
+      false,
+      'Announce this board to Home Assistant through its MQTT discovery; switched off again, the board is removed there.',
+      remote,
+    ),
+    discovery_prefix: setting(
+      baseTopic,
+      'homeassistant',
+      'First levels of the topics on which Home Assistant looks for devices, as set in its MQTT integration.',
+      remote,
+    ),
+  },
 };
 
 export const fleet = {
