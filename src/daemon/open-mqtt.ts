@@ -17,11 +17,12 @@ export async function openMqtt(parts: {
   logger: Logger;
   clock: Clock;
   scope: Scope;
-}): Promise<MqttGateway> {
+}): Promise<{ gateway: MqttGateway; brokerUrl: string }> {
   const { config, logger } = parts;
-  return createMqttGateway({
+  const url = await brokerUrl(config, logger, parts.scope);
+  const gateway = createMqttGateway({
     options: {
-      url: await brokerUrl(config, logger, parts.scope),
+      url,
       baseTopic: config.mqtt.base_topic,
       node: config.node.id,
       pools: config.mqtt.pools,
@@ -37,6 +38,7 @@ export async function openMqtt(parts: {
     logger: logger.child({ room: 'mqtt' }),
     clock: parts.clock,
   });
+  return { gateway, brokerUrl: url };
 }
 
 async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<string> {

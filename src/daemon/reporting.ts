@@ -74,6 +74,7 @@ export function startReporting(options: {
   let greet: (() => void) | undefined;
   let http: HttpGateway | null = null;
   let poke: (() => void) | undefined;
+  let alsoTo: ((message: Telemetry) => void) | undefined;
   let lookNow: (() => Promise<Telemetry>) | undefined;
   let last: Telemetry | null = null;
   const health = createHealth({
@@ -150,6 +151,10 @@ export function startReporting(options: {
     watched: () => poke?.(),
     /** Somebody new listens on the telemetry topic. */
     greet: () => greet?.(),
+    /** Somebody else who gets every message when it is due, whether or not the broker does. */
+    alsoTo(listener: (message: Telemetry) => void) {
+      alsoTo = listener;
+    },
     lookNow: async () => (await lookNow?.()) ?? null,
     /** Begins to watch and publish, once everything that is watched exists. */
     attach(rooms: {
@@ -181,7 +186,10 @@ export function startReporting(options: {
       const publisher = createTelemetryPublisher({
         clock,
         logger,
-        publish: (message) => forwarder.offer(message),
+        publish(message) {
+          forwarder.offer(message);
+          alsoTo?.(message);
+        },
         intervals: () => ({
           busyMs: config().telemetry.interval_s * 1000,
           idleMs: config().telemetry.idle_interval_s * 1000,

@@ -18,6 +18,7 @@ import { openHomeAssistant } from './home-assistant.ts';
 import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
 import { createRouting, openPrivacyGuard } from './routing.ts';
+import { openSparkplug } from './sparkplug.ts';
 import { startReporting } from './reporting.ts';
 import { answerVerb } from './verbs.ts';
 
@@ -147,7 +148,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // The gateway calls the pipeline and the pipeline the gateway: one of them has to come later.
     let pipeline: Pipeline | undefined;
     const { promise: brokerTried, resolve: brokerWasTried } = Promise.withResolvers<void>();
-    const gateway = await openMqtt({
+    const { gateway, brokerUrl } = await openMqtt({
       config,
       instance,
       watch: homeAssistant?.watch ?? [],
@@ -246,6 +247,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     scope.defer('status', engine.onStatus(publishInfo));
     reporting.attach({ engine, journal, pipeline: running, gateway, http, governing, cloud });
     scope.defer('reporting', () => reporting.close());
+    let draining = false;
     const verbContext = () => ({
       version: packageVersion(),
       config: () => loaded,
@@ -261,11 +263,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           models: models.map(({ path: _path, ...facts }) => facts),
         };
       },
-      setDraining(draining: boolean) {
-        if (draining) running.drain();
+      setDraining(now: boolean) {
+        draining = now;
+        if (now) running.drain();
         else running.resume();
-        http?.setDraining(draining);
-        gateway.publishState(draining ? ('draining' as const) : ('online' as const));
+        http?.setDraining(now);
+        gateway.publishState(now ? ('draining' as const) : ('online' as const));
+        reporting.greet();
       },
       requestRestart: () => options.requestRestart('asked for over MQTT'),
       setConfig(next: LoadedConfig) {
@@ -281,6 +285,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     gateway.publishState('online');
     publishInfo();
     homeAssistant?.attach(gateway);
+    const sparkplug = await openSparkplug({
+      config,
+      brokerUrl,
+      clock,
+      logger: logger.child({ room: 'sparkplug' }),
+      draining: () => draining,
+      lastTelemetry: () => reporting.lastTelemetry(),
+      request: (verb, args) => answerVerb(verb, args, verbContext()),
+    });
+    if (sparkplug !== null) {
+      scope.defer('sparkplug', () => sparkplug.close());
+      reporting.alsoTo((message) => sparkplug.telemetry(message));
+    }
     gateway.start();
 
     let stopping: Promise<void> | undefined;

@@ -195,6 +195,14 @@ export const queue = {
   ),
 };
 
+/** Sparkplug B 3.0, section 4.1: an id is one topic level. */
+const sparkplugId = (optional?: { optional: boolean }) =>
+  pattern(
+    '1 to 128 characters without + # and /',
+    (value) => value.length <= 128 && /^[^+#/\s][^+#/]*$/.test(value),
+    optional,
+  );
+
 export const telemetry = {
   interval_s: setting(
     whole(1, 86_400),
@@ -237,6 +245,21 @@ export const telemetry = {
       baseTopic,
       'homeassistant',
       'First levels of the topics on which Home Assistant looks for devices, as set in its MQTT integration.',
+      remote,
+    ),
+  },
+  sparkplug: {
+    enabled: setting(
+      flag,
+      false,
+      'Be a Sparkplug B edge node as well, on a connection of its own to the same broker.',
+      remote,
+    ),
+    group_id: setting(sparkplugId(), 'twowatt', 'Group of the edge node.', remote),
+    edge_node_id: setting(
+      sparkplugId({ optional: true }),
+      '',
+      'Name of the edge node (empty: `node.id`).',
       remote,
     ),
   },

@@ -17,5 +17,6 @@ export { connectDevice, type DeviceClient } from './device-client.ts';
 export { startEmbeddedBroker } from './embedded-broker.ts';
 export { createMqttGateway } from './gateway.ts';
 export { type BrokerLook, type BrokerProbeOptions, probeBroker } from './probe.ts';
+export { openWillLink } from './will-link.ts';
 export { type BoardNews, watchBoard } from './watch-client.ts';
 export type { MqttGateway, MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';
