@@ -82,7 +82,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^gateway\/http\//,
     why: 'HTTP is served in one place, and loaded only when somebody connects',
   },
-  { pattern: /^protobufjs/, home: /^model\//, why: 'only the converter writes protobuf' },
+  {
+    pattern: /^protobufjs/,
+    home: /^(model|telemetry\/sparkplug)\//,
+    why: 'only the converter and the Sparkplug bridge write protobuf, and both only when they are used',
+  },
   { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
   { pattern: /^modern-tar$/, home: /^doctor\//, why: 'only support bundles are packed' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
@@ -102,7 +106,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^tracing\//,
     why: 'a daemon that traces nothing must not pay for OpenTelemetry',
   },
-  { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
+  {
+    pattern: /^eventsource-parser$/,
+    home: /^(cloud|cli\/top)\//,
+    why: 'only cloud reads event streams, and `twowatt top` those of a board',
+  },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 

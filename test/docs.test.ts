@@ -11,6 +11,7 @@ import {
   ROUTE_REASONS,
   VERBS,
 } from '../src/protocol/index.ts';
+import { telemetryExample } from './fixtures/telemetry.ts';
 
 const protocol = readFileSync(resolve(import.meta.dirname, '../docs/protocol.md'), 'utf8');
 
@@ -81,6 +82,27 @@ describe('docs/protocol.md agrees with the code, both ways', () => {
     ];
     const rows = [...section('MQTT topics').matchAll(/^\| `([^`]+)` \|/gm)].map((row) => row[1]);
     expect(new Set(rows)).toEqual(new Set(inCode));
+  });
+});
+
+describe('docs/telemetry.md agrees with the code, both ways', () => {
+  it('the fields of the message', () => {
+    const text = readFileSync(resolve(import.meta.dirname, '../docs/telemetry.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| (?:`(\w+)`)? ?\| (`v`.*|`\w+`, `.*) \|$/gm)];
+    const documented = rows.flatMap(([, part, fields = '']) =>
+      [...fields.matchAll(/`([a-z_0-9]+)`/g)].map(([, name]) => (part ? `${part}.${name}` : name)),
+    );
+    const { v, ...example } = {
+      ...telemetryExample(),
+      late: true,
+      clock: { synchronised: true, boot: '', boot_ms: 1, corrected: true },
+    };
+    const inCode = Object.entries(example).flatMap(([name, value]) =>
+      typeof value === 'object' ? Object.keys(value).map((field) => `${name}.${field}`) : [name],
+    );
+    const optional = ['power.reason', 'thermal.reason', 'engine.joules_total'];
+    expect(v).toBe(1);
+    expect(new Set(documented)).toEqual(new Set(['v', ...inCode, ...optional]));
   });
 });
 

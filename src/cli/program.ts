@@ -13,6 +13,7 @@ import { addProfileCommand } from './profile.ts';
 import { addRunCommand } from './run.ts';
 import { addServiceCommand } from './service.ts';
 import { addSimCommand } from './sim.ts';
+import { addTopCommand } from './top.ts';
 import { packageVersion } from '../core/index.ts';
 
 /**
@@ -48,6 +49,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addSimCommand(program);
   addDoctorCommand(program);
   addServiceCommand(program);
+  addTopCommand(program);
   addLaterCommands(program);
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({

@@ -11,18 +11,22 @@ import {
 export async function openMqtt(parts: {
   config: Config;
   instance: string;
+  /** Foreign topics that are listened to. */
+  watch: readonly string[];
   handlers: MqttGatewayHandlers;
   logger: Logger;
   clock: Clock;
   scope: Scope;
-}): Promise<MqttGateway> {
+}): Promise<{ gateway: MqttGateway; brokerUrl: string }> {
   const { config, logger } = parts;
-  return createMqttGateway({
+  const url = await brokerUrl(config, logger, parts.scope);
+  const gateway = createMqttGateway({
     options: {
-      url: await brokerUrl(config, logger, parts.scope),
+      url,
       baseTopic: config.mqtt.base_topic,
       node: config.node.id,
       pools: config.mqtt.pools,
+      watch: parts.watch,
       instance: parts.instance,
       keepaliveS: config.mqtt.keepalive_s,
       receiveMaximum: config.mqtt.receive_maximum,
@@ -35,6 +39,7 @@ export async function openMqtt(parts: {
     logger: logger.child({ room: 'mqtt' }),
     clock: parts.clock,
   });
+  return { gateway, brokerUrl: url };
 }
 
 async function brokerUrl(config: Config, logger: Logger, scope: Scope): Promise<string> {

@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import type { Cloud } from '../cloud/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../core/index.ts';
-import { createHostFacts } from '../hardware/index.ts';
+import { createHostFacts, createTimeSync } from '../hardware/index.ts';
 import type { HttpGateway } from '../gateway/http/index.ts';
 import type { MqttGateway } from '../gateway/mqtt/index.ts';
 import type { EngineStatus, HealthCode, Telemetry } from '../protocol/index.ts';
@@ -9,15 +10,25 @@ import type { CorruptReport, Journal } from '../queue/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import {
   buildTelemetry,
+  createForwarder,
   createHealth,
   createTelemetryPublisher,
-  type TelemetryPublisher,
 } from '../telemetry/index.ts';
 import type { Governing } from './governing.ts';
 import type { ModelEngine, Trouble } from './model-engine.ts';
 
 /** How often conditions that nobody announces (disk, queue, clock) are looked at. */
 const LOOK_PERIOD_MS = 5_000;
+
+/**
+ * How often values that nobody announces (temperature, memory) are looked at: about 1 ms of CPU each time.
+ * Somebody who has the live page or `twowatt top` open wants to see them move.
+ */
+const UNWATCHED_LOOK_MS = 10_000;
+const WATCHED_LOOK_MS = 1_000;
+
+/** In the state folder: telemetry that no broker has taken yet. */
+const BACKLOG_FILE = 'telemetry-backlog.json';
 
 const TROUBLES: readonly Trouble[] = ['model_missing', 'model_corrupt', 'engine_unavailable'];
 
@@ -62,8 +73,11 @@ export function startReporting(options: {
 }) {
   const { clock, logger, config, profile } = options;
   let gateway: MqttGateway | undefined;
-  let telemetry: TelemetryPublisher | undefined;
+  let greet: (() => void) | undefined;
   let http: HttpGateway | null = null;
+  let poke: (() => void) | undefined;
+  let alsoTo: ((message: Telemetry) => void) | undefined;
+  let lookNow: (() => Promise<Telemetry>) | undefined;
   let last: Telemetry | null = null;
   const health = createHealth({
     clock,
@@ -130,7 +144,7 @@ export function startReporting(options: {
     },
     connection(state: 'connected' | 'disconnected', detail: string) {
       hold('broker_disconnected', state === 'connected' ? null : detail);
-      if (state === 'connected') telemetry?.poke();
+      if (state === 'connected') greet?.();
     },
     duplicateNode: (detail: string | null) => hold('duplicate_node_id', detail),
     journalCorrupt({ movedTo, reason, goesOn }: CorruptReport) {
@@ -140,6 +154,15 @@ export function startReporting(options: {
     /** The last telemetry that was made, at most ten seconds ago, whether or not a broker took it. */
     lastTelemetry: () => last,
     conditions: () => health.list(),
+    /** Somebody looks, or a setting has changed: make telemetry soon. */
+    watched: () => poke?.(),
+    /** Somebody new listens on the telemetry topic. */
+    greet: () => greet?.(),
+    /** Somebody else who gets every message when it is due, whether or not the broker does. */
+    alsoTo(listener: (message: Telemetry) => void) {
+      alsoTo = listener;
+    },
+    lookNow: async () => (await lookNow?.()) ?? null,
     /** Begins to watch and publish, once everything that is watched exists. */
     attach(rooms: {
       engine: ModelEngine;
@@ -154,46 +177,76 @@ export function startReporting(options: {
       gateway = rooms.gateway;
       http = rooms.http;
       const hostFacts = createHostFacts({ diskPath: config().node.state_folder });
-      const publisher = createTelemetryPublisher({
+      const isSynchronised = createTimeSync({ clock });
+      const forwarder = createForwarder({
         clock,
         logger,
         publish: (message) => rooms.gateway.publishTelemetry(message),
+        online: () => rooms.gateway.connected(),
+        synchronised: isSynchronised,
+        bounds: () => ({
+          maxBytes: config().telemetry.offline_max_bytes,
+          maxAgeMs: config().telemetry.offline_max_age_s * 1000,
+        }),
+        file: join(config().node.state_folder, BACKLOG_FILE),
+      });
+      const publisher = createTelemetryPublisher({
+        clock,
+        logger,
+        publish(message) {
+          forwarder.offer(message);
+          alsoTo?.(message);
+        },
         intervals: () => ({
           busyMs: config().telemetry.interval_s * 1000,
           idleMs: config().telemetry.idle_interval_s * 1000,
           minMs: config().telemetry.min_interval_s * 1000,
         }),
-        collect: async () => {
-          const sample = governing.sample();
-          const { energyTokens, energyJoules } = pipeline.totals();
-          last = buildTelemetry({
-            wallMs: clock.wallMs(),
-            node: config().node.id,
-            profile,
-            uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
-            budgetW: config().governor.budget_w,
-            scope: config().governor.scope,
-            temperatureLimitC: config().governor.temperature_limit_c,
-            socTemperature: sample.socC,
-            throttled: sample.throttled,
-            underVoltage: sample.underVoltage,
-            governor: governing.decision(),
-            boardW: sample.boardW.ok ? sample.boardW.value : null,
-            joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
-            engine: engine.status(),
-            slots: 1,
-            slotsBusy: pipeline.slotsBusy(),
-            queue: journal.counts(),
-            totals: pipeline.totals(),
-            currency: config().cloud.currency,
-            baseline: baselinePrice(config().cloud),
-            host: await hostFacts(),
-          });
-          http?.announce('telemetry', last);
-          return last;
-        },
+        lookPeriodMs: () => (http?.watched() === true ? WATCHED_LOOK_MS : UNWATCHED_LOOK_MS),
+        collect,
       });
-      telemetry = publisher;
+      async function collect(): Promise<Telemetry> {
+        const sample = governing.sample();
+        const { energyTokens, energyJoules } = pipeline.totals();
+        last = buildTelemetry({
+          wallMs: clock.wallMs(),
+          node: config().node.id,
+          profile,
+          uptimeS: (clock.monotonicMs() - options.startedAt) / 1000,
+          clock: {
+            synchronised: isSynchronised(),
+            bootId: clock.bootId(),
+            bootMs: clock.monotonicMs(),
+          },
+          budgetW: config().governor.budget_w,
+          scope: config().governor.scope,
+          temperatureLimitC: config().governor.temperature_limit_c,
+          socTemperature: sample.socC,
+          throttled: sample.throttled,
+          underVoltage: sample.underVoltage,
+          governor: governing.decision(),
+          boardW: sample.boardW.ok ? sample.boardW.value : null,
+          joulesPerToken: energyTokens > 0 ? energyJoules / energyTokens : null,
+          joulesTotal: energyJoules,
+          engine: engine.status(),
+          slots: 1,
+          slotsBusy: pipeline.slotsBusy(),
+          queue: journal.counts(),
+          totals: pipeline.totals(),
+          currency: config().cloud.currency,
+          baseline: baselinePrice(config().cloud),
+          host: await hostFacts(),
+        });
+        http?.announce('telemetry', last);
+        return last;
+      }
+      lookNow = collect;
+      poke = () => publisher.poke();
+      greet = () => {
+        publisher.greet();
+        forwarder.connected();
+      };
+      if (rooms.gateway.connected()) greet();
       const noteEngine = () => {
         engineHealth(engine.status(), engine.trouble());
         publisher.poke();
@@ -201,6 +254,7 @@ export function startReporting(options: {
       const look = clock.setRepeating(LOOK_PERIOD_MS, () => lookAround(journal, cloud));
       closers.push(
         engine.onStatus(noteEngine),
+        () => forwarder.close(),
         () => publisher.close(),
         () => look.cancel(),
       );

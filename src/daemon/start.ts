@@ -15,9 +15,11 @@ import { openMqtt } from './open-mqtt.ts';
 import { openTracing } from './open-tracing.ts';
 import { openCloud } from './cloud-client.ts';
 import { createDecisions } from './decisions.ts';
+import { openHomeAssistant } from './home-assistant.ts';
 import { prepareEngine } from './prepare-engine.ts';
 import { createReplyPort } from './reply-port.ts';
 import { createRouting, openPrivacyGuard } from './routing.ts';
+import { openSparkplug } from './sparkplug.ts';
 import { startReporting } from './reporting.ts';
 import type { WatchedWork } from './sd-notify.ts';
 import { answerVerb } from './verbs.ts';
@@ -142,14 +144,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await engine.close();
     });
 
+    const homeAssistant = await openHomeAssistant({
+      config,
+      profile,
+      clock,
+      logger: logger.child({ room: 'home-assistant' }),
+      onBirth: () => reporting.greet(),
+    });
+
     // The gateway calls the pipeline and the pipeline the gateway: one of them has to come later.
     let pipeline: Pipeline | undefined;
     const { promise: brokerTried, resolve: brokerWasTried } = Promise.withResolvers<void>();
-    const gateway = await openMqtt({
+    const { gateway, brokerUrl } = await openMqtt({
       config,
       instance,
+      watch: homeAssistant?.watch ?? [],
       handlers: {
         onPrompt: async (message) => pipeline?.submit(message),
+        onWatched: (topic, payload) => homeAssistant?.onWatched(topic, payload),
+        onRetained: (topic) => homeAssistant?.onRetained(topic),
         onCancel: (id) => pipeline?.cancel(id, { kind: 'mqtt' }),
         onVerb: (verb, args) => answerVerb(verb, args, verbContext()),
         onConnection(state, detail) {
@@ -179,6 +192,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         },
         telemetry: () => reporting.lastTelemetry(),
         health: () => reporting.conditions(),
+        onListener: () => reporting.watched(),
       },
       logger,
       clock,
@@ -245,12 +259,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       loaded = next;
       logger.setLevels(next.values.log);
       governing.update();
+      reporting.watched();
     };
+    let draining = false;
     const verbContext = () => ({
       version: packageVersion(),
       config: () => loaded,
       pipeline: running,
       decisions,
+      lookNow: () => reporting.lookNow(),
       listModels: async () => {
         const { listModels } = await import('../model/index.ts');
         const models = await listModels({ cacheFolder: config.model.cache_path });
@@ -260,11 +277,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           models: models.map(({ path: _path, ...facts }) => facts),
         };
       },
-      setDraining(draining: boolean) {
-        if (draining) running.drain();
+      setDraining(now: boolean) {
+        draining = now;
+        if (now) running.drain();
         else running.resume();
-        http?.setDraining(draining);
-        gateway.publishState(draining ? ('draining' as const) : ('online' as const));
+        http?.setDraining(now);
+        gateway.publishState(now ? ('draining' as const) : ('online' as const));
+        reporting.greet();
       },
       requestRestart: () => options.requestRestart('asked for over MQTT'),
       setConfig: takeConfig,
@@ -274,6 +293,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const httpAddress = await startHttp(http, loaded, logger);
     gateway.publishState('online');
     publishInfo();
+    homeAssistant?.attach(gateway);
+    const sparkplug = await openSparkplug({
+      config,
+      brokerUrl,
+      clock,
+      logger: logger.child({ room: 'sparkplug' }),
+      draining: () => draining,
+      lastTelemetry: () => reporting.lastTelemetry(),
+      request: (verb, args) => answerVerb(verb, args, verbContext()),
+    });
+    if (sparkplug !== null) {
+      scope.defer('sparkplug', () => sparkplug.close());
+      reporting.alsoTo((message) => sparkplug.telemetry(message));
+    }
     gateway.start();
 
     let stopping: Promise<void> | undefined;

@@ -6,7 +6,7 @@ import {
   planChanges,
   saveOverlay,
 } from '../config/index.ts';
-import type { ModelFacts, Verb } from '../protocol/index.ts';
+import type { ModelFacts, Telemetry, Verb } from '../protocol/index.ts';
 import type { Pipeline } from '../service/index.ts';
 import type { Decisions } from './decisions.ts';
 
@@ -15,6 +15,8 @@ export type VerbContext = {
   config: () => LoadedConfig;
   pipeline: Pipeline;
   decisions: Decisions;
+  /** Telemetry made now. */
+  lookNow: () => Promise<Telemetry | null>;
   listModels: () => Promise<{ active: ModelFacts | null; models: object[] }>;
   setDraining: (draining: boolean) => void;
   /** Asks the process to stop so that its service manager starts it again. */
@@ -31,16 +33,27 @@ export async function answerVerb(
 ): Promise<unknown> {
   switch (verb) {
     case 'ping':
-      return { version: context.version };
+      return {
+        version: context.version,
+        ...(args['telemetry'] === true ? { telemetry: await context.lookNow() } : {}),
+      };
     case 'config.get':
       return { settings: describeConfig(context.config()) };
     case 'config.set':
       return setConfig(args, context);
     case 'governor.set':
       return setGovernor(args, context);
-    case 'drain':
-      context.setDraining(true);
-      return { state: 'draining' };
+    case 'drain': {
+      // One topic for both ways suits switches, which have no second one.
+      const draining = args['draining'] ?? true;
+      if (typeof draining !== 'boolean') {
+        throw new TwowattError('invalid_request', 'draining: expected true or false', {
+          param: 'draining',
+        });
+      }
+      context.setDraining(draining);
+      return { state: draining ? 'draining' : 'online' };
+    }
     case 'resume':
       context.setDraining(false);
       return { state: 'online' };

@@ -25,5 +25,6 @@ export {
 } from './profile.ts';
 export { checkOverlay, type OverlayUse, type ProfileOverlay } from './profile-overlay.ts';
 export { type ThrottleHistory, throttlingSinceBoot } from './sensors/throttling.ts';
+export { createTimeSync } from './time-sync.ts';
 export { readSocTemperature, readThermalZones, type ThermalZone } from './temperature.ts';
 export type { DeviceProfile } from './profile-schema.ts';

@@ -51,6 +51,17 @@ export type Telemetry = {
   node: string;
   profile: string;
   uptime_s: number;
+  /** True in a message that could not be sent when it was made; `ts` is when it was made. */
+  late?: boolean;
+  clock?: {
+    /** False while the board does not know the time of day, and `ts` is what it believes. */
+    synchronised: boolean;
+    /** First eight hex digits of the boot's id, and the milliseconds of that boot: they never jump. */
+    boot: string;
+    boot_ms: number;
+    /** `ts` was wrong when the message was made, and was put right when the clock had been set. */
+    corrected?: boolean;
+  };
   power: {
     watts: number | null;
     mean_1s_w: number | null;
@@ -85,6 +96,8 @@ export type Telemetry = {
     tokens_total: number;
     tokens_per_s: number;
     joules_per_token: number | null;
+    /** Energy of all answers since the daemon's start. */
+    joules_total?: number;
     slots_busy: number;
     slots: number;
     rss_bytes: number | null;

@@ -12,6 +12,8 @@ export type TelemetryInputs = {
   /** Name of the device profile; empty without one. */
   profile: string;
   uptimeS: number;
+  /** Whether the time of day is known, and time since boot, by which receivers can date it later. */
+  clock: { synchronised: boolean; bootId: string; bootMs: number };
   budgetW: number;
   scope: string;
   temperatureLimitC: number;
@@ -24,6 +26,8 @@ export type TelemetryInputs = {
   /** All that the sensor sees. */
   boardW: number | null;
   joulesPerToken: number | null;
+  /** Of all answers since the start. */
+  joulesTotal: number;
   engine: EngineStatus;
   slots: number;
   slotsBusy: number;
@@ -110,6 +114,11 @@ export function buildTelemetry(inputs: TelemetryInputs): Telemetry {
     node: inputs.node,
     profile: inputs.profile,
     uptime_s: Math.floor(inputs.uptimeS),
+    clock: {
+      synchronised: inputs.clock.synchronised,
+      boot: inputs.clock.bootId.slice(0, 8),
+      boot_ms: Math.round(inputs.clock.bootMs),
+    },
     power: powerPart(inputs),
     thermal: thermalPart(inputs),
     governor: {
@@ -125,6 +134,7 @@ export function buildTelemetry(inputs: TelemetryInputs): Telemetry {
       tokens_total: engine.tokensTotal,
       tokens_per_s: round(engine.tokensPerS, 2),
       joules_per_token: roundOrNull(inputs.joulesPerToken, 4),
+      joules_total: round(inputs.joulesTotal, 2),
       slots_busy: inputs.slotsBusy,
       slots: inputs.slots,
       rss_bytes: engine.rssBytes,

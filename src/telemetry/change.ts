@@ -10,16 +10,17 @@ function moved(before: number | null, now: number | null, step: number): boolean
   return Math.abs(now - before) >= step;
 }
 
-/** 0, 1, 2–3, 4–7, …: the difference between 100 and 101 waiting prompts is no news. */
-const doublings = (count: number): number => (count <= 0 ? 0 : Math.floor(Math.log2(count)) + 1);
+/** 0, 1, 3, 7, … are a step apart: the difference between 100 and 101 waiting prompts is no news. */
+const doublings = (count: number): number => Math.log2(Math.max(0, count) + 1);
 
 /** An engine that turns from one prompt to the next is not news either. */
 const engineBucket = (state: Telemetry['engine']['state']): string =>
   state === 'busy' ? 'ready' : state;
 
 /**
- * Whether `now` tells a reader something that `before`, the last message sent, did not. Distances count
- * from that message, so that a value at the edge of a step does not set off one after the other.
+ * Whether `now` tells a reader something that `before`, the last message, did not. Distances count from
+ * that message, so that a value at the edge of a step does not set off one after the other: each message
+ * draws a new bucket around its values.
  */
 export function isNews(before: Telemetry, now: Telemetry): boolean {
   const memoryStep = (now.system.mem_total_bytes ?? 0) * MEMORY_STEP_SHARE;
@@ -35,7 +36,8 @@ export function isNews(before: Telemetry, now: Telemetry): boolean {
     before.thermal.limit_c !== now.thermal.limit_c ||
     before.thermal.under_voltage !== now.thermal.under_voltage ||
     before.thermal.throttled.join() !== now.thermal.throttled.join() ||
-    doublings(before.queue.depth) !== doublings(now.queue.depth) ||
+    before.clock?.synchronised !== now.clock?.synchronised ||
+    moved(doublings(before.queue.depth), doublings(now.queue.depth), 1) ||
     moved(before.thermal.soc_c, now.thermal.soc_c, TEMPERATURE_STEP_C) ||
     moved(before.power.mean_10s_w, now.power.mean_10s_w, POWER_STEP_W) ||
     moved(before.system.mem_used_bytes, now.system.mem_used_bytes, Math.max(1, memoryStep)) ||

@@ -4,6 +4,7 @@
  * injected clock's, and nothing here reaches into a room: everything is handed in.
  */
 export { buildTelemetry, type TelemetryInputs } from './build.ts';
+export { createForwarder } from './forwarder.ts';
 export { createHealth } from './health.ts';
 export { HEALTH_TABLE } from './health-table.ts';
 export { createTelemetryPublisher, type TelemetryPublisher } from './publisher.ts';

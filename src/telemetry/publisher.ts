@@ -14,22 +14,25 @@ type TelemetryIntervals = {
 export type TelemetryPublisherOptions = {
   clock: Clock;
   collect: () => Promise<Telemetry> | Telemetry;
-  /** Sends it, never retained; false when it was dropped (no connection), and it is tried again. */
-  publish: (telemetry: Telemetry) => boolean;
+  /** Takes a message that is due: sends it, or keeps it until it can be sent. */
+  publish: (telemetry: Telemetry) => void;
   /** Read at each look, so that a changed setting takes effect within ten seconds. */
   intervals: () => TelemetryIntervals;
+  /** How often values that nobody announces (temperature, memory) are looked at (default: every ten seconds). */
+  lookPeriodMs?: () => number;
   logger?: Logger;
 };
 
 export type TelemetryPublisher = {
   /** Something may have changed (the engine's state, the queue, the connection): look soon. */
   poke(): void;
-  /** The last message that was published; null before the first. */
+  /** There is a connection, or somebody new who listens: a message is due now. */
+  greet(): void;
+  /** The last message that was due; null before the first. */
   last(): Telemetry | null;
   close(): void;
 };
 
-/** How often values that nobody announces (temperature, memory) are looked at: about 1 ms of CPU each time. */
 const LOOK_PERIOD_MS = 10_000;
 
 const isBusy = (telemetry: Telemetry): boolean =>
@@ -41,11 +44,13 @@ const isBusy = (telemetry: Telemetry): boolean =>
  */
 export function createTelemetryPublisher(options: TelemetryPublisherOptions): TelemetryPublisher {
   const { clock, collect, publish, intervals, logger = silentLogger } = options;
+  const lookPeriodMs = options.lookPeriodMs ?? (() => LOOK_PERIOD_MS);
   let last: { telemetry: Telemetry; atMs: number } | undefined;
   let timer: { handle: TimerHandle; dueMs: number } | undefined;
   let looking = false;
   let pokedMeanwhile = false;
   let closed = false;
+  let greeting = false;
 
   /** Moves the next look forward to `dueMs`; never back. */
   const lookAt = (dueMs: number): void => {
@@ -69,13 +74,15 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
     const now = clock.monotonicMs();
     const { busyMs, idleMs } = intervals();
     const period = isBusy(telemetry) ? busyMs : idleMs;
-    const due = last === undefined ? now : last.atMs + period;
+    const due = last === undefined || greeting ? now : last.atMs + period;
     const news = last !== undefined && isNews(last.telemetry, telemetry);
     if (now >= due || (news && now >= earliest(now))) {
-      if (publish(telemetry)) last = { telemetry, atMs: now };
-      lookAt(now + Math.min(period, LOOK_PERIOD_MS));
+      greeting = false;
+      publish(telemetry);
+      last = { telemetry, atMs: now };
+      lookAt(now + Math.min(period, lookPeriodMs()));
     } else {
-      lookAt(Math.min(due, news ? earliest(now) : now + LOOK_PERIOD_MS));
+      lookAt(Math.min(due, news ? earliest(now) : now + lookPeriodMs()));
     }
   };
 
@@ -95,16 +102,22 @@ export function createTelemetryPublisher(options: TelemetryPublisherOptions): Te
       looking = false;
       if (pokedMeanwhile) {
         pokedMeanwhile = false;
-        lookAt(earliest(clock.monotonicMs()));
+        poke();
       }
     }
   };
 
+  const poke = (): void => {
+    if (looking) pokedMeanwhile = true;
+    else lookAt(greeting ? clock.monotonicMs() : earliest(clock.monotonicMs()));
+  };
+
   lookAt(clock.monotonicMs());
   return {
-    poke() {
-      if (looking) pokedMeanwhile = true;
-      else lookAt(earliest(clock.monotonicMs()));
+    poke,
+    greet() {
+      greeting = true;
+      poke();
     },
     last: () => last?.telemetry ?? null,
     close() {

@@ -160,6 +160,9 @@ for (const { name, start, version, skip } of BROKERS) {
         return JSON.parse(device.messages(topic).at(-1) ?? '') as { status: string; data: object };
       };
       expect(await request('ping')).toMatchObject({ transaction: 'ping', status: 'ok' });
+      expect(await request('ping', { telemetry: true })).toMatchObject({
+        data: { telemetry: { v: 1, node: NODE_ID, clock: { synchronised: true } } },
+      });
       expect(await request('model.list')).toMatchObject({
         data: { active: { id: 'twowatt-nano' } },
       });

@@ -195,6 +195,14 @@ export const queue = {
   ),
 };
 
+/** Sparkplug B 3.0, section 4.1: an id is one topic level. */
+const sparkplugId = (optional?: { optional: boolean }) =>
+  pattern(
+    '1 to 128 characters without + # and /',
+    (value) => value.length <= 128 && /^[^+#/\s][^+#/]*$/.test(value),
+    optional,
+  );
+
 export const telemetry = {
   interval_s: setting(
     whole(1, 86_400),
@@ -214,6 +222,47 @@ export const telemetry = {
     'Fewest seconds between two messages when values change early (never more than the interval). Lower costs more traffic.',
     live,
   ),
+  offline_max_bytes: setting(
+    whole(0, 67_108_864),
+    262_144,
+    'Bytes of messages that are kept while there is no broker, to be sent later (0: none). When they are full, every absence is remembered more coarsely.',
+    live,
+  ),
+  offline_max_age_s: setting(
+    whole(0, 2_592_000),
+    86_400,
+    'Seconds after which a message that no broker has taken is given up.',
+    live,
+  ),
+  home_assistant: {
+    enabled: setting(
+      flag,
+      false,
+      'Announce this board to Home Assistant through its MQTT discovery; switched off again, the board is removed there.',
+      remote,
+    ),
+    discovery_prefix: setting(
+      baseTopic,
+      'homeassistant',
+      'First levels of the topics on which Home Assistant looks for devices, as set in its MQTT integration.',
+      remote,
+    ),
+  },
+  sparkplug: {
+    enabled: setting(
+      flag,
+      false,
+      'Be a Sparkplug B edge node as well, on a connection of its own to the same broker.',
+      remote,
+    ),
+    group_id: setting(sparkplugId(), 'twowatt', 'Group of the edge node.', remote),
+    edge_node_id: setting(
+      sparkplugId({ optional: true }),
+      '',
+      'Name of the edge node (empty: `node.id`).',
+      remote,
+    ),
+  },
 };
 
 const collectorUrl = pattern(

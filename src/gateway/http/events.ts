@@ -11,6 +11,8 @@ export type EventHub = {
   /** Sends the present state first. Throws `rate_limited`, before it opens, when too many listen. */
   join(open: () => ServerResponse, present: { name: keyof BoardEvents; data: unknown }[]): void;
   tell(name: keyof BoardEvents, data: unknown): void;
+  /** Somebody listens. */
+  watched(): boolean;
   close(): void;
 };
 
@@ -35,6 +37,7 @@ export function createEventHub(clock: Clock): EventHub {
         if (!listener.backlogged()) listener.send(text, name);
       }
     },
+    watched: () => listeners.size > 0,
     close() {
       for (const listener of listeners) listener.end();
     },

@@ -51,6 +51,7 @@ export function createHttpGateway(parts: {
     announce(name, data) {
       events.tell(name, name === 'answer' ? answerFacts(data as BoardEvents['answer']) : data);
     },
+    watched: () => events.watched(),
     async close(deadlineMs) {
       draining = true;
       const error = new TwowattError('draining', 'this node stops; its queue did not get so far', {

@@ -95,6 +95,10 @@ const METRICS: Record<string, Metric> = {
   engine_tokens_total: counter('Tokens generated.', (t) => t.engine.tokens_total),
   engine_tokens_per_second: gauge('Decode rate of the last answer.', (t) => t.engine.tokens_per_s),
   engine_joules_per_token: gauge('Energy of a token, mean.', (t) => t.engine.joules_per_token),
+  engine_energy_joules_total: counter(
+    'Energy of all answers, above the idle board.',
+    (t) => t.engine.joules_total ?? null,
+  ),
   engine_slots: gauge('Prompts that may run at once.', (t) => t.engine.slots),
   engine_slots_busy: gauge('Prompts that run.', (t) => t.engine.slots_busy),
   engine_resident_memory_bytes: gauge('Memory of the engine process.', (t) => t.engine.rss_bytes),
@@ -113,11 +117,35 @@ const METRICS: Record<string, Metric> = {
     ],
   },
   escalations_total: counter('Answers handed on mid-way.', (t) => t.router.escalated_total),
+  route_reasons_total: {
+    type: 'counter',
+    help: 'Answers by why they were made where they were.',
+    read: ({ telemetry: { router } }) =>
+      Object.entries(router.by_reason).map(([reason, value]) => ({ value, labels: { reason } })),
+  },
+  cloud_cost_total: {
+    type: 'counter',
+    help: 'Money that cloud answers have cost.',
+    read: ({ telemetry: { router } }) => [
+      { value: router.cloud_cost, labels: { currency: router.currency } },
+    ],
+  },
+  saved_cost: {
+    type: 'gauge',
+    help: 'What all tokens would have cost at the baseline price, less what was spent.',
+    read: ({ telemetry: { router } }) => [
+      { value: router.saved_cost, labels: { currency: router.currency } },
+    ],
+  },
   cpu_usage_ratio: gauge('Load of all cores, 0 to 1.', (t) => times(t.system.cpu_pct, 0.01)),
   memory_used_bytes: gauge('Memory in use.', (t) => t.system.mem_used_bytes),
   memory_total_bytes: gauge('Memory there is.', (t) => t.system.mem_total_bytes),
   disk_free_bytes: gauge('Room on the disk of the state folder.', (t) => t.system.disk_free_bytes),
   load1: gauge('Load average of a minute.', (t) => t.system.load1),
+  clock_synchronised: gauge(
+    '1 while the time of day is known.',
+    (t) => t.clock?.synchronised ?? null,
+  ),
   health_condition: {
     type: 'gauge',
     help: '1 for each condition that holds.',

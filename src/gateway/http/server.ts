@@ -223,6 +223,7 @@ function addBoardRoutes(app: FastifyInstance, parts: ServerParts, startedS: numb
   // A HEAD would hold a place among the listeners and hear nothing.
   app.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
     const telemetry = handlers.telemetry();
+    handlers.onListener?.();
     events.join(() => {
       reply.hijack();
       return reply.raw;

@@ -37,6 +37,8 @@ export type HttpGatewayHandlers = {
   /** The last telemetry that was made, and the conditions that hold; must not read sensors. */
   telemetry(): Telemetry | null;
   health(): HealthCondition[];
+  /** Somebody has begun to listen on `/api/events`. */
+  onListener?(): void;
 };
 
 /** A model that prompts may name: the board's own, with its facts, or a cloud endpoint's. */
@@ -59,6 +61,8 @@ export interface HttpGateway extends ReplyPort {
   setDraining(draining: boolean): void;
   /** Tells everybody on `/api/events`; of an answer only what is not text. */
   announce<Name extends keyof BoardEvents>(name: Name, data: BoardEvents[Name]): void;
+  /** Somebody listens on `/api/events`. */
+  watched(): boolean;
   /** Answers what is still open with `draining` and closes; after `deadlineMs` it cuts. */
   close(deadlineMs: number): Promise<void>;
 }

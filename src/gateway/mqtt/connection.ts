@@ -22,7 +22,7 @@ export type BrokerAddress = {
 
 export type Outgoing = {
   topic: string;
-  payload: string;
+  payload: string | Buffer;
   qos: 0 | 1;
   retain: boolean;
   properties?: NonNullable<IPublishPacket['properties']>;
@@ -162,7 +162,7 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
       : {
           will: {
             topic: will.topic,
-            payload: Buffer.from(will.payload),
+            payload: typeof will.payload === 'string' ? Buffer.from(will.payload) : will.payload,
             qos: will.qos,
             retain: will.retain,
             ...(protocol === 5 && will.properties ? { properties: will.properties } : {}),

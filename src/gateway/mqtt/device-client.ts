@@ -1,4 +1,3 @@
-import { connect, type MqttClient } from 'mqtt';
 import { type Clock, newId, type TimerHandle, TwowattError } from '../../core/index.ts';
 import {
   FRAME_VERSION,
@@ -7,21 +6,13 @@ import {
   type StateMessage,
   type TerminalFrame,
 } from '../../protocol/index.ts';
-import { errorProblem, refusalProblem } from './problems.ts';
-import type { MqttTlsOptions } from './types.ts';
+import { type ClientOptions, connectClient, UnreachableError } from './client.ts';
 
-export type DeviceClientOptions = {
-  /** `mqtt://host:1883`, `mqtts://…`, `ws://…` or `wss://…`. */
-  url: string;
+type DeviceClientOptions = ClientOptions & {
   baseTopic: string;
   /** Id of the board that is asked. */
   node: string;
-  username?: string;
-  password?: string;
-  tls?: MqttTlsOptions;
   clock: Clock;
-  /** How long the broker may take to accept us, milliseconds (default 5000). */
-  connectTimeoutMs?: number;
 };
 
 type AskOptions = {
@@ -44,15 +35,6 @@ export interface DeviceClient {
   close(): Promise<void>;
 }
 
-/** The broker or the board cannot be reached; the message says what to look at. */
-export class UnreachableError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'UnreachableError';
-  }
-}
-
-const CONNECT_TIMEOUT_MS = 5000;
 const SILENCE_MS = 10_000;
 /** A board answers a cancel between two steps of the engine. */
 const CANCEL_GRACE_MS = 5000;
@@ -66,16 +48,6 @@ function readFrame(payload: Buffer): Frame | undefined {
   } catch {
     return undefined;
   }
-}
-
-function whereOf(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed !== undefined && /^(mqtts?|wss?):$/.test(parsed.protocol)) return parsed.host;
-  throw new TwowattError(
-    'invalid_request',
-    `${url} is no broker URL; expected one such as mqtt://host:1883`,
-    { param: 'broker' },
-  );
 }
 
 function readState(payload: Buffer): StateMessage | undefined {
@@ -92,55 +64,11 @@ function unconfirmedCancel(id: string, node: string): TerminalFrame {
   return { v: FRAME_VERSION, id, node, type: 'error', error: error.toBody() };
 }
 
-/** Waits for the first connection: a person is waiting, so a broker that is away is an error at once. */
-function firstConnection(client: MqttClient, where: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (problem?: string) => {
-      client.off('connect', onConnect);
-      client.off('error', onError);
-      client.off('close', onClose);
-      if (problem === undefined) resolve();
-      else reject(new UnreachableError(problem));
-    };
-    const onConnect = () => settle();
-    const onError = (error: Error & { code?: unknown }) => {
-      // A number is the broker's own answer; a string names a fault of the network.
-      settle(
-        typeof error.code === 'number'
-          ? refusalProblem(where, error.code).message
-          : errorProblem(where, error).message,
-      );
-    };
-    const onClose = () => settle(errorProblem(where, undefined).message);
-    client.once('connect', onConnect);
-    client.once('error', onError);
-    client.once('close', onClose);
-  });
-}
-
 /** Connects to the broker; throws UnreachableError when it is away or refuses us. */
 export async function connectDevice(options: DeviceClientOptions): Promise<DeviceClient> {
-  const where = whereOf(options.url);
   const { clock } = options;
   const topics = nodeTopics(options.baseTopic, options.node);
-  const client = connect(options.url, {
-    protocolVersion: 4,
-    clientId: `twowatt-ask-${newId()}`,
-    clean: true,
-    connectTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-    reconnectPeriod: 1000,
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: options.password }),
-    ...options.tls,
-  });
-  try {
-    await firstConnection(client, where);
-  } catch (error) {
-    await client.endAsync(true).catch(() => undefined);
-    throw error;
-  }
-  // Later faults mend themselves by reconnecting; without a listener they would end the process.
-  client.on('error', () => undefined);
+  const { client, where } = await connectClient(options, 'ask');
 
   const pending = new Map<string, Pending>();
   let state: StateMessage | undefined;

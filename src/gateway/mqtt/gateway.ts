@@ -84,6 +84,7 @@ export function createMqttGateway(parts: {
   });
   const retained = createRetainedDocuments((topic) => {
     if (topic === topics.state) guard.established();
+    handlers.onRetained?.(topic);
   });
   const replies = createReplies(() => session, logger);
   const inbound = createInbound(
@@ -93,6 +94,7 @@ export function createMqttGateway(parts: {
       onCancel: handlers.onCancel,
       onRequest: createRequests(options, handlers.onVerb, replies.send, logger),
       onState,
+      onWatched: ({ topic, payload }) => handlers.onWatched?.(topic, Buffer.from(payload)),
       onStaleSubscription(stale) {
         logger.info({ topics: stale }, 'ended a subscription of an earlier configuration');
         connection?.unsubscribe(stale).catch(() => {});
@@ -271,6 +273,8 @@ export function createMqttGateway(parts: {
     publishHealth(conditions) {
       retained.set(topics.health, conditions);
     },
+    resendRetained: (topic) => retained.resend(topic),
+    publishRetained: (topic, value) => retained.set(topic, value),
     publishTelemetry(telemetry) {
       return replies.sendTelemetry(topics.telemetry, telemetry);
     },

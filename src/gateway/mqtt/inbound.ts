@@ -33,6 +33,7 @@ export function createInbound(
   handlers: Pick<MqttGatewayHandlers, 'onPrompt' | 'onCancel'> & {
     onRequest: (verb: string, packet: IPublishPacket) => void;
     onState: (packet: IPublishPacket) => void;
+    onWatched: (packet: IPublishPacket) => void;
     /** A subscription of an earlier configuration still lives in our session. */
     onStaleSubscription: (topics: string[]) => void;
   },
@@ -102,6 +103,10 @@ export function createInbound(
         case 'state':
           acknowledge(packet, connection);
           handlers.onState(packet);
+          return next();
+        case 'watched':
+          acknowledge(packet, connection);
+          handlers.onWatched(packet);
           return next();
         case 'request':
           // Before it runs: a `restart` that is acknowledged after it would be sent to us again.

@@ -12,8 +12,11 @@
  * queues would otherwise be a second, forgetful journal beside ours; the protocol version may change
  * from one connection to the next; and delays run on the injected clock, with jitter.
  */
-export { connectDevice, type DeviceClient, UnreachableError } from './device-client.ts';
+export { UnreachableError } from './client.ts';
+export { connectDevice, type DeviceClient } from './device-client.ts';
 export { startEmbeddedBroker } from './embedded-broker.ts';
 export { createMqttGateway } from './gateway.ts';
 export { type BrokerLook, type BrokerProbeOptions, probeBroker } from './probe.ts';
+export { openWillLink } from './will-link.ts';
+export { type BoardNews, watchBoard } from './watch-client.ts';
 export type { MqttGateway, MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from '../../core/index.ts';
 import type { Telemetry } from '../../protocol/index.ts';
 import type { ReplyPort } from '../../service/ports.ts';
-import type { Outgoing } from './connection.ts';
+import type { Outgoing, PublishOutcome } from './connection.ts';
 import type { Session } from './gateway.ts';
 import { type Echo, writeProperties } from './properties.ts';
 
@@ -10,8 +10,8 @@ type Answer = Parameters<ReplyPort['trySend']>[0];
 export type Replies = ReplyPort & {
   /** A response to a request: QoS 1, lost without a connection. */
   send: (message: Outgoing) => void;
-  /** False when it was dropped: no connection, or the last one is not acknowledged yet. */
-  sendTelemetry(topic: string, telemetry: Telemetry): boolean;
+  /** `lost` at once without a connection, or while the one before is not acknowledged yet. */
+  sendTelemetry(topic: string, telemetry: Telemetry): Promise<PublishOutcome>;
 };
 
 /** Deltas are dropped while the socket holds more than this: a slow broker must not cost memory. */
@@ -88,22 +88,21 @@ export function createReplies(current: () => Session | undefined, logger: Logger
     send(message) {
       void current()?.outbox.send(message);
     },
-    sendTelemetry(topic, telemetry) {
+    async sendTelemetry(topic, telemetry) {
       const session = current();
-      if (session === undefined || telemetryOnWire) return false;
+      if (session === undefined || telemetryOnWire) return 'lost';
       telemetryOnWire = true;
-      void session.outbox
-        .send({
+      try {
+        return await session.outbox.send({
           topic,
           payload: JSON.stringify(telemetry),
           qos: 1,
           retain: false,
           properties: writeProperties('application/json'),
-        })
-        .finally(() => {
-          telemetryOnWire = false;
         });
-      return true;
+      } finally {
+        telemetryOnWire = false;
+      }
     },
   };
 }

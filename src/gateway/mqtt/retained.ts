@@ -2,13 +2,16 @@ import type { Outgoing, PublishOutcome } from './connection.ts';
 import { writeProperties } from './properties.ts';
 
 export type RetainedDocuments = {
-  /** Remembers the document and sends it when there is a connection. */
-  set(topic: string, value: unknown): void;
+  /** Remembers the document and sends it when there is a connection; null is removed from the broker. */
+  set(topic: string, value: object | null): void;
   /** Sends one (or all) of them again, whatever the broker may hold. */
   resend(topic?: string): void;
   /** Where to send; undefined without a connection. */
   attach(send: ((message: Outgoing) => Promise<PublishOutcome>) | undefined): void;
 };
+
+/** A retained message without payload removes what the broker holds (MQTT 5, section 3.3.1.3). */
+const REMOVAL = '';
 
 /**
  * State, info and health: the broker holds the last of each. Only the newest version of a document
@@ -34,7 +37,10 @@ export function createRetainedDocuments(
       properties: writeProperties('application/json'),
     });
     document.onWire = false;
-    if (outcome === 'acknowledged') onAcknowledged(topic);
+    if (outcome === 'acknowledged') {
+      if (document.payload === REMOVAL && !document.stale) documents.delete(topic);
+      onAcknowledged(topic);
+    }
     if (document.stale && send !== undefined) await flush(topic, document);
   };
   const renew = (topic: string, document: Document) => {
@@ -44,7 +50,7 @@ export function createRetainedDocuments(
 
   return {
     set(topic, value) {
-      const payload = JSON.stringify(value);
+      const payload = value === null ? REMOVAL : JSON.stringify(value);
       const document = documents.get(topic);
       if (document === undefined) {
         const fresh = { payload, onWire: false, stale: false };

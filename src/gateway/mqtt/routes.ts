@@ -11,12 +11,23 @@ export type Route =
   | { kind: 'cancel' }
   | { kind: 'request'; verb: string }
   | { kind: 'state' }
+  | { kind: 'watched' }
   /** Not ours: left over from another base topic. */
   | { kind: 'stranger' };
 
-type Names = { baseTopic: string; node: string; pools: readonly string[] };
+type Names = {
+  baseTopic: string;
+  node: string;
+  pools: readonly string[];
+  watch?: readonly string[];
+};
 
-export function createRouter({ baseTopic, node, pools }: Names): (topic: string) => Route {
+export function createRouter({
+  baseTopic,
+  node,
+  pools,
+  watch = [],
+}: Names): (topic: string) => Route {
   const own = nodeTopics(baseTopic, node);
   const poolPrompt = (pool: string): PromptRoute => {
     const topics = poolTopics(baseTopic, pool);
@@ -51,6 +62,7 @@ export function createRouter({ baseTopic, node, pools }: Names): (topic: string)
     ],
     [own.cancel, { kind: 'cancel' }],
     [own.state, { kind: 'state' }],
+    ...watch.map((topic): [string, Route] => [topic, { kind: 'watched' }]),
   ]);
   for (const pool of pools) {
     const topics = poolTopics(baseTopic, pool);
@@ -80,10 +92,11 @@ export function createRouter({ baseTopic, node, pools }: Names): (topic: string)
  * Everything but the pools. The state topic is ours to write; we listen to it at QoS 0, so that the
  * broker never queues it: what arrives there without the retained flag is happening now.
  */
-export function ownSubscriptions({ baseTopic, node, pools }: Names): Subscription[] {
+export function ownSubscriptions({ baseTopic, node, pools, watch = [] }: Names): Subscription[] {
   const own = nodeTopics(baseTopic, node);
   return [
     { topic: own.state, qos: 0 },
+    ...watch.map((topic) => ({ topic, qos: 0 as const })),
     { topic: own.cancel, qos: 1 },
     { topic: own.requestFilter, qos: 1 },
     ...pools.map((pool) => ({ topic: poolTopics(baseTopic, pool).cancel, qos: 1 as const })),

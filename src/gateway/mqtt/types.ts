@@ -1,4 +1,5 @@
 import type { HealthCondition, InfoMessage, Telemetry, Verb } from '../../protocol/index.ts';
+import type { PublishOutcome } from './connection.ts';
 import type { InboundPrompt, ReplyPort } from '../../service/ports.ts';
 
 export type MqttTlsOptions = {
@@ -33,6 +34,8 @@ export type MqttGatewayOptions = {
   maxPayloadBytes: number;
   /** `auto` prefers MQTT 5 and falls back to 3.1.1 when the broker refuses it. */
   protocol?: 'auto' | 4 | 5;
+  /** Topics of others that are listened to at QoS 0, such as Home Assistant's birth message. */
+  watch?: readonly string[];
   /** Jitter of the reconnect delays, 0 to 1. */
   random?: () => number;
 };
@@ -58,6 +61,10 @@ export type MqttGatewayHandlers = {
   onVerb: (verb: Verb, args: Record<string, unknown>) => Promise<unknown>;
   /** `connected`: subscribed and ready to deliver, so unsent answers can be sent now. */
   onConnection: (state: 'connected' | 'disconnected', detail: ConnectionDetail) => void;
+  /** A message on one of the watched topics; not what was retained there. */
+  onWatched?: (topic: string, payload: Buffer) => void;
+  /** The broker has taken a retained document, or the removal of one. */
+  onRetained?: (topic: string) => void;
   onDuplicateNode: (detail: string) => void;
   onDuplicateNodeGone: () => void;
 };
@@ -73,8 +80,12 @@ export interface MqttGateway extends ReplyPort {
   /** Adds the features that depend on the broker (`mqtt5`, `pools`) to `info.features`. */
   publishInfo(info: InfoMessage): void;
   publishHealth(conditions: HealthCondition[]): void;
-  /** False when it was dropped: no connection, or the last one is not yet acknowledged. */
-  publishTelemetry(telemetry: Telemetry): boolean;
+  /** Any other retained document, sent again with each connection; null removes it from the broker. */
+  publishRetained(topic: string, value: object | null): void;
+  /** Sends a retained document once more, though it is unchanged: somebody has started to listen. */
+  resendRetained(topic: string): void;
+  /** `lost` at once without a connection, or while the one before is not yet acknowledged. */
+  publishTelemetry(telemetry: Telemetry): Promise<PublishOutcome>;
   /**
    * Leaves the pools, waits for the prompt in work and for answers on their way, says `offline` and
    * disconnects; after `deadlineMs` it cuts the connection. Prompts that were not yet handed to

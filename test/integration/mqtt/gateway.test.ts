@@ -414,8 +414,8 @@ describe.each(flavours())('gateway on $name', ({ protocol, start, aedes }) => {
     await board.online();
     // The gateway does not look into it.
     const telemetry = { v: 1, uptime_s: 3 } as Parameters<typeof board.gateway.publishTelemetry>[0];
-    board.gateway.publishTelemetry(telemetry);
-    board.gateway.publishTelemetry(telemetry);
+    void board.gateway.publishTelemetry(telemetry);
+    expect(await board.gateway.publishTelemetry(telemetry)).toBe('lost');
     await until(() => device.on(`${TOPIC}/telemetry`).length === 1, 'telemetry');
     await quiet();
     expect(device.on(`${TOPIC}/telemetry`)).toHaveLength(1);

@@ -18,6 +18,7 @@ function inputs({ engine, ...overrides }: Overrides = {}): TelemetryInputs {
     node: 'pi-1a2b',
     profile: 'raspberry-pi-5',
     uptimeS: 12.7,
+    clock: { synchronised: true, bootId: 'c0ffee00-1111', bootMs: 12_700.4 },
     budgetW: 2,
     scope: 'above_idle',
     temperatureLimitC: 75,
@@ -27,6 +28,7 @@ function inputs({ engine, ...overrides }: Overrides = {}): TelemetryInputs {
     governor: null,
     boardW: null,
     joulesPerToken: null,
+    joulesTotal: 0,
     slots: 1,
     slotsBusy: 0,
     queue: { depth: 0, oldestMs: 0 },
@@ -62,6 +64,7 @@ describe('the telemetry message', () => {
       v: 1,
       ts: '2026-06-01T00:00:00.000Z',
       uptime_s: 12,
+      clock: { synchronised: true, boot: 'c0ffee00', boot_ms: 12_700 },
       thermal: { soc_c: 48.8, limit_c: 75 },
       governor: { state: 'open', threads: 3, duty: 1 },
       engine: { tokens_per_s: 14.14, tokens_total: 100 },
@@ -132,7 +135,6 @@ function setUp(first: Overrides = {}, clock: VirtualClock = createVirtualClock()
   const sent: { atMs: number; telemetry: Telemetry }[] = [];
   const start = clock.monotonicMs();
   let failing = false;
-  let offline = false;
   let collected = 0;
   const intervals = { busyMs: 30_000, idleMs: 300_000, minMs: 2000 };
   const publisher = createTelemetryPublisher({
@@ -143,9 +145,7 @@ function setUp(first: Overrides = {}, clock: VirtualClock = createVirtualClock()
       return buildTelemetry(inputs({ ...facts, wallMs: clock.wallMs() }));
     },
     publish: (telemetry) => {
-      if (offline) return false;
       sent.push({ atMs: clock.monotonicMs() - start, telemetry });
-      return true;
     },
     intervals: () => intervals,
   });
@@ -159,10 +159,8 @@ function setUp(first: Overrides = {}, clock: VirtualClock = createVirtualClock()
     fail: (value: boolean) => {
       failing = value;
     },
-    setOffline: (value: boolean) => {
-      offline = value;
-    },
     collected: () => collected,
+    sent,
     times: () => sent.map((message) => message.atMs),
   };
 }
@@ -202,14 +200,77 @@ describe('the telemetry publisher', () => {
     expect(times()).toEqual([0, 100_000, 130_000]);
   });
 
-  it('speaks as soon as there is a connection', async () => {
-    const { clock, times, publisher, setOffline } = setUp();
-    setOffline(true);
-    await clock.advance(5000);
-    setOffline(false);
+  it('greets a new connection at once, and only once', async () => {
+    const { clock, times, publisher } = setUp();
+    await clock.advance(500);
+    publisher.greet();
+    await clock.advance(20_000);
     publisher.poke();
-    await clock.advance(100);
-    expect(times()).toEqual([5000]);
+    await clock.advance(20_000);
+    expect(times()).toEqual([0, 500]);
+  });
+
+  it('says so when the clock has been set', async () => {
+    const unset = { synchronised: false, bootId: 'b', bootMs: 1 };
+    const { clock, times, change } = setUp({ clock: unset });
+    await clock.advance(25_000);
+    change({ clock: { ...unset, synchronised: true } });
+    await clock.advance(10_000);
+    expect(times()).toEqual([0, 30_000]);
+  });
+
+  it('is not set off by a queue that goes back and forth between two lengths', async () => {
+    const { clock, times, change, publisher, intervals } = setUp();
+    intervals.busyMs = 300_000;
+    for (let i = 0; i < 20; i++) {
+      change({ queue: { depth: 1 + (i % 2), oldestMs: 0 } });
+      publisher.poke();
+      await clock.advance(5000);
+    }
+    expect(times()).toEqual([0]);
+  });
+
+  it('costs an idle board at most 20 KB in an hour, however its values wander', async () => {
+    const { clock, change, sent } = setUp();
+    const governor: TelemetryInputs['governor'] = {
+      state: 'open',
+      watts: { ok: true, value: 0.123, source: 'ina3221 VDD_IN', quality: 'measured' },
+      means: { s1: 0.101, s10: 0.099, s60: 0.098 },
+      idleW: 2.912,
+      stale: false,
+      order: { threads: 4, maxFreqKhz: null },
+      duty: 1,
+      allowedTokensPerS: 14.25,
+    };
+    await clock.advance(0);
+    sent.length = 0;
+    for (let second = 0; second < 3600; second += 5) {
+      // A slow drift of the room, the noise of the sensors, now and then a cron job.
+      const wave = Math.sin(second / 600);
+      const noise = ((second * 7919) % 100) / 100;
+      const cron = second % 900 < 20 ? 0.15 : 0;
+      change({
+        governor: { ...governor, means: { s1: cron, s10: 0.09 + cron + noise * 0.03, s60: 0.1 } },
+        socTemperature: { ok: true, value: 46 + 1.5 * wave + noise },
+        boardW: 2.9 + noise * 0.1,
+        host: {
+          cpuPct: noise * 10,
+          memUsedBytes: 1.21e9 + noise * 5e7,
+          memTotalBytes: 8e9,
+          diskFreeBytes: 2.5e10 - second * 1000,
+          load1: noise,
+        },
+      });
+      await clock.advance(5000);
+    }
+    // Packet header, topic, packet id and properties of an MQTT 5 PUBLISH, and a ping a minute.
+    const packet = 70;
+    const bytes = sent.reduce(
+      (sum, { telemetry }) => sum + packet + Buffer.byteLength(JSON.stringify(telemetry)),
+      60 * 2,
+    );
+    expect(sent.length).toBeGreaterThanOrEqual(11);
+    expect(bytes).toBeLessThanOrEqual(20_000);
   });
 
   it('tells news once, without looking again and again, on a clock that never stands still', async () => {
