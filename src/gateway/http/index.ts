@@ -12,3 +12,5 @@
  */
 export { createHttpGateway } from './gateway.ts';
 export type { HttpGateway, ServedModel } from './types.ts';
+export { isLoopback } from './guard.ts';
+export { createLimiter, type Limiter } from './limiter.ts';
