@@ -1,5 +1,5 @@
 import type { Clock, Logger, TimerHandle } from '../../core/index.ts';
-import type { FleetMessage } from '../../gateway/mqtt/index.ts';
+import type { FleetMessage } from '../../gateway/mqtt/fleet/index.ts';
 import { isTopicLevel } from '../../protocol/index.ts';
 import { type FleetStore, type Sample, sampleValues } from '../store/index.ts';
 import { readHealth, readInfo, readState, readTelemetry } from './messages.ts';

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '../../core/index.ts';
-import type { Limiter } from '../../gateway/http/index.ts';
+import type { Limiter } from '../../gateway/http/access/index.ts';
 import type { FleetSettings, Overview } from '../../protocol/fleet/index.ts';
 import type { FleetStore } from '../store/index.ts';
 import type { Accounts } from './accounts.ts';

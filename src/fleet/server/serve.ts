@@ -8,8 +8,8 @@ import {
   Scope,
   toTwowattError,
 } from '../../core/index.ts';
-import { createLimiter } from '../../gateway/http/index.ts';
-import { type FleetLink, openFleetLink } from '../../gateway/mqtt/index.ts';
+import { createLimiter } from '../../gateway/http/access/index.ts';
+import { type FleetLink, openFleetLink } from '../../gateway/mqtt/fleet/index.ts';
 import type { AlertRecord, FleetSettings, Overview } from '../../protocol/fleet/index.ts';
 import { nodeTopics } from '../../protocol/index.ts';
 import { openStore } from '../store/index.ts';

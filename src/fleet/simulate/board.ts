@@ -1,4 +1,4 @@
-import { type LightClient, openLightClient } from '../../gateway/mqtt/index.ts';
+import { type LightClient, openLightClient } from '../../gateway/mqtt/fleet/index.ts';
 import { type Clock, type TimerHandle, newId } from '../../core/index.ts';
 import { nodeTopics } from '../../protocol/index.ts';
 import { createPlant, type Plant } from './plant.ts';

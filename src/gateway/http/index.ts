@@ -12,5 +12,3 @@
  */
 export { createHttpGateway } from './gateway.ts';
 export type { HttpGateway, ServedModel } from './types.ts';
-export { isLoopback } from './guard.ts';
-export { createLimiter, type Limiter } from './limiter.ts';

@@ -14,13 +14,6 @@
  */
 export { connectDevice, type DeviceClient, UnreachableError } from './device-client.ts';
 export { startEmbeddedBroker } from './embedded-broker.ts';
-export {
-  type FleetLink,
-  type FleetLinkOptions,
-  type FleetMessage,
-  openFleetLink,
-} from './fleet-link.ts';
 export { createMqttGateway } from './gateway.ts';
-export { type LightClient, openLightClient } from './light-client.ts';
 export { type BrokerLook, type BrokerProbeOptions, probeBroker } from './probe.ts';
 export type { MqttGateway, MqttGatewayHandlers, MqttGatewayOptions } from './types.ts';

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ERROR_TABLE, TwowattError, toTwowattError } from '../../../core/index.ts';
-import { createLimiter } from '../../../gateway/http/index.ts';
+import { createLimiter } from '../../../gateway/http/access/index.ts';
 import { FLEET_ROUTES, type FleetRoute } from '../../../protocol/fleet/index.ts';
 import type { FleetParts } from '../parts.ts';
 import { type Answer, createHandlers } from './handlers.ts';

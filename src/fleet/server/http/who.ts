@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { TwowattError } from '../../../core/index.ts';
-import { isLoopback } from '../../../gateway/http/index.ts';
+import { isLoopback } from '../../../gateway/http/access/index.ts';
 import { type Role, roleAllows, ROLES } from '../../../protocol/fleet/index.ts';
 import { type Accounts, sameText } from '../accounts.ts';
 

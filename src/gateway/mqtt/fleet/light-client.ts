@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { generate, type Packet, parser } from 'mqtt-packet';
-import { parseBrokerUrl } from './connection.ts';
+import { parseBrokerUrl } from '../connection.ts';
 
 export type LightMessage = { topic: string; payload: Buffer; retain: boolean };
 

@@ -1,15 +1,15 @@
 import type { IPublishPacket } from 'mqtt';
-import { type Clock, type Logger, sleep } from '../../core/index.ts';
-import { createBackoff } from './backoff.ts';
+import { type Clock, type Logger, sleep } from '../../../core/index.ts';
+import { createBackoff } from '../backoff.ts';
 import {
   type Connection,
   type ConnectionEnd,
   openConnection,
   parseBrokerUrl,
   type Subscription,
-} from './connection.ts';
-import { createProtocolChoice } from './protocol-choice.ts';
-import type { MqttTlsOptions } from './types.ts';
+} from '../connection.ts';
+import { createProtocolChoice } from '../protocol-choice.ts';
+import type { MqttTlsOptions } from '../types.ts';
 
 /** What a fleet server hears; `acknowledge` gives a QoS 1 message up, after which the broker forgets it. */
 export type FleetMessage = {
