@@ -17,6 +17,9 @@ import {
 /** Boards per simulator process: one core holds about so many with reports every ten seconds. */
 const BOARDS_PER_PROCESS = 2500;
 
+/** What docs/fleet.md tells to set for more than a thousand boards. */
+const FOR_MANY = ['max_inflight_messages 1000', 'max_queued_messages 100000'];
+
 const percentile = (values: number[], share: number) =>
   values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0;
 
@@ -71,7 +74,7 @@ async function listen(url: string, ages: number[], signal: AbortSignal): Promise
 
 /** Many boards, each reporting every ten seconds, with one page open. */
 export function benchLoad(boards: number, seconds: number) {
-  return withPlace([], async ({ broker, folder }) => {
+  return withPlace(FOR_MANY, async ({ broker, folder }) => {
     const server = await startServer(broker.url, folder, await freePort());
     const simulators = startBoards(broker.url, boards, ['--connect-rate', '100']);
     const ready = await until(() => sum(simulators, 'connected') >= boards, 240_000);
@@ -158,7 +161,7 @@ export function benchOffline(keepaliveS: number) {
 
 /** The broker dies and comes back: every board reconnects at once. */
 export function benchStorm(boards: number) {
-  return withPlace([], async ({ broker, folder }) => {
+  return withPlace(FOR_MANY, async ({ broker, folder }) => {
     const server = await startServer(broker.url, folder, await freePort());
     const simulators = startBoards(broker.url, boards, ['--connect-rate', '2500']);
     const online = () =>
@@ -202,7 +205,7 @@ async function longestGap(server: Server, boards: number, fromMs: number): Promi
 
 /** Killed without warning and started again; with `servers` 2 on PostgreSQL, one of them. */
 export function benchRestart(boards: number, servers: 1 | 2) {
-  return withPlace(['max_queued_messages 100000'], async ({ broker, folder }) => {
+  return withPlace(FOR_MANY, async ({ broker, folder }) => {
     const cluster = servers === 2 ? await startPostgres() : undefined;
     const database = await cluster?.database();
     const settings = (id: string) =>

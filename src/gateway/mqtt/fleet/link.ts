@@ -74,6 +74,8 @@ export function openFleetLink(options: FleetLinkOptions): FleetLink {
   let connection: Connection | undefined;
   let settled = false;
   let aliveMs = 0;
+  /** QoS 1 messages of this connection that the broker has not been told of, oldest first. */
+  let unconfirmed: { done: boolean; confirm: () => void }[] = [];
   let lastProblem = '';
 
   const receive = (packet: IPublishPacket, from: Connection, next: () => void): void => {
@@ -83,6 +85,8 @@ export function openFleetLink(options: FleetLinkOptions): FleetLink {
       from.keepAlive();
     }
     const { messageId, qos } = packet;
+    const slot = { done: false, confirm: () => from.acknowledge(messageId ?? 0) };
+    if (qos !== 0) unconfirmed.push(slot);
     options.onMessage(
       {
         topic: packet.topic,
@@ -90,7 +94,9 @@ export function openFleetLink(options: FleetLinkOptions): FleetLink {
         retained: packet.retain,
         qos: qos === 0 ? 0 : 1,
         acknowledge() {
-          if (qos !== 0 && messageId !== undefined) from.acknowledge(messageId);
+          slot.done = true;
+          // In the order in which they came (MQTT 5, section 4.6): those before may still be on their way to disk.
+          while (unconfirmed[0]?.done === true) unconfirmed.shift()?.confirm();
         },
       },
       next,
@@ -135,6 +141,7 @@ export function openFleetLink(options: FleetLinkOptions): FleetLink {
             const was = settled;
             settled = false;
             connection = undefined;
+            unconfirmed = [];
             if (!closing.signal.aborted && (was || end.kind !== lastProblem)) {
               lastProblem = end.kind;
               logger.warn({ problem: end.kind }, `${end.message}; trying again`);
