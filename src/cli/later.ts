@@ -5,7 +5,6 @@ import { action } from './common.ts';
 /** Verbs of the contract whose feature is not in this version; the next ones bring them. */
 export const LATER_COMMANDS = {
   bench: 'tokens/s, J/token, memory and start-up time',
-  fleet: 'dashboard for many boards',
 } as const;
 
 /** They answer in one clear line, so that a script can tell "not yet" from "broken". */

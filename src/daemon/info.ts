@@ -17,6 +17,7 @@ export function buildInfo(facts: {
     node: config.node.id,
     model,
     profile: facts.profile,
+    pools: config.mqtt.pools,
     limits: {
       max_payload_bytes: config.queue.max_payload_bytes,
       context_tokens: model?.contextTokens ?? config.model.context_tokens,

@@ -14,6 +14,8 @@ export type InfoMessage = {
   node: string;
   model: ModelFacts | null;
   profile: string;
+  /** Pools whose prompts it shares; absent from versions before 0.2. */
+  pools?: string[];
   limits: {
     max_payload_bytes: number;
     context_tokens: number;

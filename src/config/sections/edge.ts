@@ -116,7 +116,7 @@ export const mqtt = {
   embedded_port: setting(PORT, 1883, 'TCP port of the embedded broker on 127.0.0.1.'),
 };
 
-const hostNames = shaped(
+export const hostNames = shaped(
   'a list of host names such as ["board.example"]',
   v.pipe(
     v.array(
@@ -291,16 +291,6 @@ export const tracing = {
     real(0, 1),
     1,
     'Share of the prompts that are traced. Where the client sent a `traceparent`, its flag decides.',
-  ),
-};
-
-export const fleet = {
-  port: setting(whole(0, 65_535), 8480, 'TCP port of the fleet dashboard (0: any free one).'),
-  store: setting(
-    text(1024),
-    '',
-    'Where the dashboard keeps its history: a SQLite file or a `postgres://` URL (empty: `fleet.sqlite` in `node.state_folder`).',
-    { sensitive: true },
   ),
 };
 
