@@ -47,6 +47,11 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
       ),
     why: 'doctor looks into every room as the daemon would, so only commands may know it',
   },
+  'fleet/web': {
+    value: ['protocol'],
+    type: ['core'],
+    why: 'the pages run in browsers: they know the protocol, and nothing that needs Node',
+  },
   cli: {
     value:
       'core protocol config daemon doctor model engine queue router service gateway hardware governor'.split(
@@ -55,6 +60,10 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'commands are thin: they call one room or start the daemon',
   },
 };
+
+/** A page is a room of its own: it runs in browsers. */
+const roomOf = (path: string): string =>
+  path.startsWith('fleet/web/') ? 'fleet/web' : (path.split('/')[0] ?? '');
 
 function layer2() {
   return {
@@ -97,6 +106,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     why: 'only cloud’s transport speaks HTTP, and only its send() holds a transport: no prompt leaves by another way',
   },
   { pattern: /^eventsource-parser$/, home: /^cloud\//, why: 'only cloud reads event streams' },
+  {
+    pattern: /^(preact|@preact\/|uplot|vite$)/,
+    home: /^fleet\/web\//,
+    why: 'only pages draw, and what draws them is no dependency of the package',
+  },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 
@@ -127,7 +141,7 @@ function importsOf(path: string): Import[] {
   ];
   return found.map(({ specifier, typeOnly }) => ({
     from,
-    room: from.split('/')[0] ?? '',
+    room: roomOf(from),
     specifier,
     typeOnly,
     target: specifier.startsWith('.')
@@ -143,7 +157,7 @@ describe('architecture', () => {
   it('sees the code that it judges', () => {
     expect(files.length).toBeGreaterThan(60);
     expect(imports.length).toBeGreaterThan(200);
-    const rooms = new Set(files.map((path) => relative(SRC, path).split('/')[0]));
+    const rooms = new Set(files.map((path) => roomOf(relative(SRC, path))));
     expect(rooms).toEqual(new Set(Object.keys(MAY_IMPORT)));
   });
 
@@ -151,7 +165,7 @@ describe('architecture', () => {
     const broken = imports
       .filter(({ specifier }) => specifier.startsWith('.'))
       .flatMap(({ from, room, target, typeOnly }) => {
-        const other = target.split('/')[0] ?? '';
+        const other = roomOf(target);
         const rule = MAY_IMPORT[room];
         if (rule === undefined || other === room || other.endsWith('package.json')) return [];
         if (rule.value.includes(other)) return [];
@@ -167,7 +181,8 @@ describe('architecture', () => {
     const broken = imports
       .filter(({ specifier }) => specifier.startsWith('.'))
       .filter(({ room, target, typeOnly }) => {
-        const [other = '', ...rest] = target.split('/');
+        const other = roomOf(target);
+        const rest = target.split('/');
         if (other === room || other.startsWith('..') || room === 'cli') return false;
         if (typeOnly && sharedTypes.has(target)) return false;
         return rest.at(-1) !== 'index.ts';
