@@ -24,6 +24,8 @@ export type HttpGatewayOptions = {
   requestsPerMinute: number;
   /** Largest request body, bytes. */
   maxPayloadBytes: number;
+  /** Where `npm run build` put the page. */
+  pageFolder: string;
 };
 
 export type HttpGatewayHandlers = {
@@ -37,6 +39,8 @@ export type HttpGatewayHandlers = {
   /** The last telemetry that was made, and the conditions that hold; must not read sensors. */
   telemetry(): Telemetry | null;
   health(): HealthCondition[];
+  /** How the last prompts went, newest first; no text of prompts or answers. */
+  decisions(): object[];
 };
 
 /** A model that prompts may name: the board's own, with its facts, or a cloud endpoint's. */
