@@ -52,6 +52,11 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     value: ['core', 'protocol', 'config', 'gateway'],
     why: 'a fleet server meets boards through the protocol only, and no board loads it',
   },
+  'fleet/web': {
+    value: ['protocol'],
+    type: ['core'],
+    why: 'the pages run in browsers: they know the protocol, and nothing that needs Node',
+  },
   cli: {
     value:
       'core protocol config daemon fleet doctor model engine queue router service gateway hardware governor'.split(
@@ -60,6 +65,10 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
     why: 'commands are thin: they call one room or start the daemon',
   },
 };
+
+/** A page is a room of its own: it runs in browsers. */
+const roomOf = (path: string): string =>
+  path.startsWith('fleet/web/') ? 'fleet/web' : (path.split('/')[0] ?? '');
 
 function layer2() {
   return {
@@ -125,6 +134,11 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^(cloud|cli\/top)\//,
     why: 'only cloud reads event streams, and `twowatt top` those of a board',
   },
+  {
+    pattern: /^(preact|@preact\/|uplot|vite$)/,
+    home: /^fleet\/web\//,
+    why: 'only pages draw, and what draws them is no dependency of the package',
+  },
   { pattern: /^commander$/, home: /^cli\//, why: 'only commands parse command lines' },
 ];
 
@@ -155,7 +169,7 @@ function importsOf(path: string): Import[] {
   ];
   return found.map(({ specifier, typeOnly }) => ({
     from,
-    room: from.split('/')[0] ?? '',
+    room: roomOf(from),
     specifier,
     typeOnly,
     target: specifier.startsWith('.')
@@ -171,7 +185,7 @@ describe('architecture', () => {
   it('sees the code that it judges', () => {
     expect(files.length).toBeGreaterThan(60);
     expect(imports.length).toBeGreaterThan(200);
-    const rooms = new Set(files.map((path) => relative(SRC, path).split('/')[0]));
+    const rooms = new Set(files.map((path) => roomOf(relative(SRC, path))));
     expect(rooms).toEqual(new Set(Object.keys(MAY_IMPORT)));
   });
 
@@ -179,7 +193,7 @@ describe('architecture', () => {
     const broken = imports
       .filter(({ specifier }) => specifier.startsWith('.'))
       .flatMap(({ from, room, target, typeOnly }) => {
-        const other = target.split('/')[0] ?? '';
+        const other = roomOf(target);
         const rule = MAY_IMPORT[room];
         if (rule === undefined || other === room || other.endsWith('package.json')) return [];
         if (rule.value.includes(other)) return [];
@@ -195,7 +209,8 @@ describe('architecture', () => {
     const broken = imports
       .filter(({ specifier }) => specifier.startsWith('.'))
       .filter(({ room, target, typeOnly }) => {
-        const [other = '', ...rest] = target.split('/');
+        const other = roomOf(target);
+        const rest = target.split('/');
         if (other === room || other.startsWith('..') || room === 'cli') return false;
         if (typeOnly && sharedTypes.has(target)) return false;
         return rest.at(-1) !== 'index.ts';

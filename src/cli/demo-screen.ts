@@ -154,6 +154,7 @@ export function terminalScreen(out: NodeJS.WriteStream): DemoScreen {
       line(`mosquitto_pub -h ${hostname} -p ${port} -q 1 -t ${promptTextTopic} \\`);
       line(`  -m '${DEMO_SUGGESTION}'`);
       if (http !== null) {
+        line(`\n  or on the board's own page: http://${http.host}:${http.port}/`);
         line('\n  or over HTTP, as any OpenAI client:\n');
         line(`curl http://${http.host}:${http.port}/v1/chat/completions \\`);
         line("  -H 'content-type: application/json' -d \\");

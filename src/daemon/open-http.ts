@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { type Config, type LoadedConfig, readSecretFile } from '../config/index.ts';
 import { type Clock, type Logger, packageVersion, toTwowattError } from '../core/index.ts';
 import { createHttpGateway, type HttpGateway, type ServedModel } from '../gateway/http/index.ts';
 import type { ModelFacts } from '../protocol/index.ts';
+
+/** The page lies in `dist/`, also for a daemon that runs from its sources. */
+const PAGE_FOLDER = fileURLToPath(new URL('../../dist/fleet/web', import.meta.url));
 
 /** What a prompt may name: the board's model, then those of the cloud endpoints. */
 export function servedModels(
@@ -43,6 +47,7 @@ export function openHttp(parts: {
       allowedHosts: http.allowed_hosts,
       requestsPerMinute: http.requests_per_minute,
       maxPayloadBytes: queue.max_payload_bytes,
+      pageFolder: PAGE_FOLDER,
     },
     handlers: parts.handlers,
     logger: parts.logger.child({ room: 'http' }),

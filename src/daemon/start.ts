@@ -29,6 +29,8 @@ import { watchedWork } from './watched-work.ts';
 const MAX_ATTEMPTS = 3;
 /** How long a stop lets running prompts finish; systemd waits 90 s before it kills. */
 const DRAIN_MS = 20_000;
+/** Decisions that the board's own page shows. */
+const PAGE_DECISIONS = 50;
 const GATEWAY_CLOSE_MS = 3_000;
 /** A service manager should not wait longer than this for a model: prompts wait on disk meanwhile. */
 const READY_PATIENCE_MS = 60_000;
@@ -179,6 +181,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     scope.defer('gateway', () => gateway.close(GATEWAY_CLOSE_MS));
 
+    const decisions = createDecisions(clock);
     const http = openHttp({
       config,
       instance,
@@ -193,6 +196,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         telemetry: () => reporting.lastTelemetry(),
         health: () => reporting.conditions(),
         onListener: () => reporting.watched(),
+        decisions: () => decisions.list({ limit: PAGE_DECISIONS }),
       },
       logger,
       clock,
@@ -201,7 +205,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const cloud = await openCloud(config, clock, logger);
     scope.defer('cloud', async () => cloud?.close());
-    const decisions = createDecisions(clock);
     const running = createPipeline({
       node,
       // Read at each prompt: privacy may be tightened over MQTT while we run.

@@ -7,6 +7,7 @@ import { createGuard } from './guard.ts';
 import { clientOf, createLimiter } from './limiter.ts';
 import { metricsText } from './metrics.ts';
 import { errorReply, modelObject } from './openai-objects.ts';
+import { addPageRoutes, PAGE_PATHS } from './page.ts';
 import type { HttpGatewayHandlers, HttpGatewayOptions } from './types.ts';
 
 /** A client that sends its head or body slower than this is cut off (slowloris). */
@@ -75,6 +76,7 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
   addErrors(app, parts.logger);
   addPromptRoutes(app, parts);
   addBoardRoutes(app, parts, Math.floor(clock.wallMs() / 1000));
+  addPageRoutes(app, options.pageFolder);
   await app.ready();
   if (server === undefined) throw new Error('the web server was not built');
   return server;
@@ -119,7 +121,7 @@ function addGuards(app: FastifyInstance, { options, draining, clock }: ServerPar
         { retryAfterMs: waitMs },
       );
     }
-    guard.checkToken(request.headers);
+    if (!PAGE_PATHS.has(request.routeOptions.url ?? '')) guard.checkToken(request.headers);
   });
 }
 
@@ -136,9 +138,7 @@ function addErrors(app: FastifyInstance, logger: Logger): void {
     const path = request.url.split('?')[0] ?? '';
     const error = new TwowattError(
       'invalid_request',
-      path === '/'
-        ? 'there is no page here yet; see /v1/models, /api/telemetry or /metrics'
-        : `nothing answers ${request.method} ${path.slice(0, 100)}`,
+      `nothing answers ${request.method} ${path.slice(0, 100)}`,
     );
     return reply.code(404).send(errorReply(error.toBody(), 404).body);
   });
@@ -210,6 +210,7 @@ function addBoardRoutes(app: FastifyInstance, parts: ServerParts, startedS: numb
     });
   };
   app.get('/api/telemetry', async () => lastTelemetry());
+  app.get('/api/decisions', async () => ({ decisions: handlers.decisions() }));
   app.get('/metrics', async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(
       metricsText({

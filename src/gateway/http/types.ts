@@ -24,6 +24,8 @@ export type HttpGatewayOptions = {
   requestsPerMinute: number;
   /** Largest request body, bytes. */
   maxPayloadBytes: number;
+  /** Where `npm run build` put the page. */
+  pageFolder: string;
 };
 
 export type HttpGatewayHandlers = {
@@ -39,6 +41,8 @@ export type HttpGatewayHandlers = {
   health(): HealthCondition[];
   /** Somebody has begun to listen on `/api/events`. */
   onListener?(): void;
+  /** How the last prompts went, newest first; no text of prompts or answers. */
+  decisions(): object[];
 };
 
 /** A model that prompts may name: the board's own, with its facts, or a cloud endpoint's. */

@@ -21,6 +21,22 @@ export const DISK_FULL: HealthCondition = {
   depends_on: [],
 };
 
+/** One of the last decisions, as the daemon remembers it. */
+export const DECISION = {
+  id: '1',
+  ts: '2026-01-01T00:00:00.000Z',
+  target: 'edge',
+  endpoint: null,
+  reasons: ['low_difficulty'],
+  difficulty: 0.2,
+  escalated: false,
+  confidence: 0.9,
+  cost: null,
+  joules: 3,
+  total_ms: 1200,
+  error: null,
+};
+
 type Init = { headers?: Record<string, string>; signal?: AbortSignal };
 
 export type Board = Awaited<ReturnType<typeof startBoard>>;
@@ -60,6 +76,7 @@ export async function startBoard(
       allowedHosts: [],
       requestsPerMinute: 0,
       maxPayloadBytes: 65_536,
+      pageFolder: join(import.meta.dirname, '../../../dist/fleet/web'),
       ...options.http,
     },
     handlers: {
@@ -69,6 +86,7 @@ export async function startBoard(
       ready: () => ({ model: engine.status().state === 'ready', broker: true }),
       telemetry: () => telemetry,
       health: () => [DISK_FULL],
+      decisions: () => [DECISION],
     },
     logger: silentLogger,
     clock,

@@ -60,6 +60,7 @@ describe('who may ask', () => {
           allowedHosts: [],
           requestsPerMinute: 0,
           maxPayloadBytes: 1000,
+          pageFolder: '/nonexistent',
         },
         handlers: {
           onPrompt: async () => {},
@@ -68,6 +69,7 @@ describe('who may ask', () => {
           ready: () => ({ model: false, broker: false }),
           telemetry: () => null,
           health: () => [],
+          decisions: () => [],
         },
         logger: silentLogger,
         clock: createSystemClock(),
@@ -139,7 +141,7 @@ describe('a hostile client', () => {
       'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n' +
       'Content-Type: application/json\r\nContent-Length: 99999999\r\n\r\n';
     expect(await raw(board.port, promised)).toContain('413');
-    for (const path of ['/', '/nothing', '/v1/chat/completions']) {
+    for (const path of ['/index.html', '/nothing', '/v1/chat/completions']) {
       const answer = await errorOf(await fetch(board.url + path));
       expect(answer).toMatchObject({ status: 404, code: 'invalid_request' });
     }

@@ -1,0 +1,221 @@
+import type { JSX } from 'preact';
+import { f, t, tCode, type TextKey } from '../i18n/index.ts';
+import { UNKNOWN } from '../lib/format.ts';
+import type { SortKey } from '../lib/order.ts';
+import type { Board } from '../lib/rows.ts';
+import { serverNow } from '../state/fleet.ts';
+import { Glyph } from '../ui/glyph.tsx';
+import { Fig, LookMark, lookText, Meter, ratioTone, SeverityMark } from '../ui/parts.tsx';
+
+export type Column = {
+  key: SortKey;
+  title: TextKey;
+  /** A track of `grid-template-columns`, and the least pixels of it. */
+  track: string;
+  least: number;
+  number?: boolean;
+  /** Best or worst first is what somebody wants who clicks on it. */
+  descendingFirst?: boolean;
+  cell: (board: Board) => JSX.Element | string;
+};
+
+/** From this share of the budget or the limit on, a meter warns. */
+const WARN_FROM = 0.9;
+
+function metered(value: JSX.Element, ratio: number | null, warnFrom = WARN_FROM): JSX.Element {
+  return (
+    <div class="metered">
+      {value}
+      <Meter ratio={ratio} tone={ratioTone(ratio, warnFrom)} />
+    </div>
+  );
+}
+
+const COLUMNS: Record<string, Column> = {
+  look: {
+    key: 'look',
+    title: 'column.look',
+    track: '112px',
+    least: 112,
+    cell: (board) => <LookMark look={board.look} />,
+  },
+  node: {
+    key: 'node',
+    title: 'column.node',
+    track: 'minmax(130px, 1fr)',
+    least: 130,
+    cell: (board) => (
+      <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(board.node)}`}>
+        {board.node}
+      </a>
+    ),
+  },
+  node_look: {
+    key: 'node',
+    title: 'column.node',
+    track: 'minmax(120px, 1fr)',
+    least: 120,
+    cell: (board) => (
+      <>
+        <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(board.node)}`}>
+          {board.node}
+        </a>
+        <div class="muted">
+          <LookMark look={board.look} />
+        </div>
+      </>
+    ),
+  },
+  pools: {
+    key: 'pools',
+    title: 'column.pools',
+    track: 'minmax(80px, 0.7fr)',
+    least: 80,
+    cell: (board) => (board.pools.length === 0 ? UNKNOWN : board.pools.join(', ')),
+  },
+  profile: {
+    key: 'profile',
+    title: 'column.profile',
+    track: 'minmax(110px, 0.9fr)',
+    least: 110,
+    cell: (board) => board.profile ?? UNKNOWN,
+  },
+  version: {
+    key: 'version',
+    title: 'column.version',
+    track: '70px',
+    least: 70,
+    cell: (board) => board.version ?? UNKNOWN,
+  },
+  watts: {
+    key: 'watts',
+    title: 'column.watts',
+    track: '84px',
+    least: 84,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => metered(<Fig of={f().watts(board.watts)} />, board.watts_ratio, 1.0001),
+  },
+  budget_w: {
+    key: 'budget_w',
+    title: 'column.budget',
+    track: '74px',
+    least: 74,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => <Fig of={f().watts(board.budget_w)} />,
+  },
+  soc_c: {
+    key: 'soc_c',
+    title: 'column.heat',
+    track: '76px',
+    least: 76,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => metered(<Fig of={f().celsius(board.soc_c)} />, board.heat_ratio, WARN_FROM),
+  },
+  tokens_per_s: {
+    key: 'tokens_per_s',
+    title: 'column.tokens',
+    track: '92px',
+    least: 92,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => <Fig of={f().tokensPerS(board.tokens_per_s)} />,
+  },
+  joules_per_token: {
+    key: 'joules_per_token',
+    title: 'column.joules',
+    track: '96px',
+    least: 96,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => <Fig of={f().joulesPerToken(board.joules_per_token)} />,
+  },
+  queue_depth: {
+    key: 'queue_depth',
+    title: 'column.queue',
+    track: '64px',
+    least: 64,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => <Fig of={f().count(board.queue_depth)} />,
+  },
+  cloud_share: {
+    key: 'cloud_share',
+    title: 'column.cloud',
+    track: '68px',
+    least: 68,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => <Fig of={f().percent(board.cloud_share)} />,
+  },
+  health: {
+    key: 'severity',
+    title: 'column.health',
+    track: 'minmax(150px, 2fr)',
+    least: 150,
+    cell: (board) =>
+      board.severity === null ? (
+        <span class="muted">{UNKNOWN}</span>
+      ) : (
+        <span class="look" title={board.health.map((code) => tCode('health', code)).join(' · ')}>
+          <SeverityMark severity={board.severity} bare />
+          {tCode('health', board.health[0] ?? '')}
+          {board.health.length > 1 ? <span class="muted">+{board.health.length - 1}</span> : null}
+        </span>
+      ),
+  },
+  seen_ms: {
+    key: 'seen_ms',
+    title: 'column.seen',
+    track: '84px',
+    least: 84,
+    number: true,
+    cell: (board) =>
+      board.seen_ms === null
+        ? UNKNOWN
+        : t('ago', { age: f().duration((serverNow() - board.seen_ms) / 1000) }),
+  },
+};
+
+const WIDE = [
+  'look',
+  'node',
+  'pools',
+  'profile',
+  'version',
+  'watts',
+  'budget_w',
+  'soc_c',
+  'tokens_per_s',
+  'joules_per_token',
+  'queue_depth',
+  'cloud_share',
+  'health',
+  'seen_ms',
+];
+const NARROW = ['node_look', 'watts', 'soc_c', 'tokens_per_s'];
+
+const pick = (names: string[]): Column[] => names.flatMap((name) => COLUMNS[name] ?? []);
+
+export const WIDE_COLUMNS = pick(WIDE);
+export const NARROW_COLUMNS = pick(NARROW);
+
+/** The first column of every table: the box that chooses the row. */
+export const PICK_TRACK = 34;
+
+export function layoutOf(columns: readonly Column[]): { template: string; width: string } {
+  const least = columns.reduce((sum, column) => sum + column.least, PICK_TRACK);
+  return {
+    template: `${PICK_TRACK}px ${columns.map(({ track }) => track).join(' ')}`,
+    width: `${least}px`,
+  };
+}
+
+export function PickBox({ on }: { on: boolean }) {
+  return <span class={on ? 'box on' : 'box'}>{on ? <Glyph shape="check" /> : null}</span>;
+}
+
+/** The row in words, for screen readers that read it whole. */
+export const rowLabel = (board: Board): string => `${board.node}, ${lookText(board.look)}`;
