@@ -17,7 +17,10 @@ const WORKER = new URL(
 
 /** Opens the SQLite file in a thread of its own. Rejects when it cannot be opened or is of a later version. */
 export async function openSqliteStore(path: string): Promise<FleetStore> {
-  const worker = new Worker(WORKER, { workerData: { path } });
+  const worker = new Worker(WORKER, {
+    workerData: { path },
+    resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
+  });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let broken: Error | undefined;
