@@ -5,7 +5,7 @@ import type { SortKey } from '../lib/order.ts';
 import type { Board } from '../lib/rows.ts';
 import { serverNow } from '../state/fleet.ts';
 import { Glyph } from '../ui/glyph.tsx';
-import { Fig, LookMark, lookText, Meter, ratioTone, SeverityMark } from '../ui/parts.tsx';
+import { LookMark, lookText, Meter, ratioTone, SeverityMark } from '../ui/parts.tsx';
 
 export type Column = {
   key: SortKey;
@@ -14,6 +14,8 @@ export type Column = {
   track: string;
   least: number;
   number?: boolean;
+  /** Of the figures below; it stands in the head, so that ten thousand cells need not repeat it. */
+  unit?: string;
   /** Best or worst first is what somebody wants who clicks on it. */
   descendingFirst?: boolean;
   cell: (board: Board) => JSX.Element | string;
@@ -22,7 +24,7 @@ export type Column = {
 /** From this share of the budget or the limit on, a meter warns. */
 const WARN_FROM = 0.9;
 
-function metered(value: JSX.Element, ratio: number | null, warnFrom = WARN_FROM): JSX.Element {
+function metered(value: string, ratio: number | null, warnFrom = WARN_FROM): JSX.Element {
   return (
     <div class="metered">
       {value}
@@ -89,48 +91,53 @@ const COLUMNS: Record<string, Column> = {
   },
   watts: {
     key: 'watts',
+    unit: 'W',
     title: 'column.watts',
     track: '84px',
     least: 84,
     number: true,
     descendingFirst: true,
-    cell: (board) => metered(<Fig of={f().watts(board.watts)} />, board.watts_ratio, 1.0001),
+    cell: (board) => metered(f().watts(board.watts).value, board.watts_ratio, 1.0001),
   },
   budget_w: {
     key: 'budget_w',
+    unit: 'W',
     title: 'column.budget',
     track: '74px',
     least: 74,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().watts(board.budget_w)} />,
+    cell: (board) => f().watts(board.budget_w).value,
   },
   soc_c: {
     key: 'soc_c',
+    unit: '°C',
     title: 'column.heat',
     track: '76px',
     least: 76,
     number: true,
     descendingFirst: true,
-    cell: (board) => metered(<Fig of={f().celsius(board.soc_c)} />, board.heat_ratio, WARN_FROM),
+    cell: (board) => metered(f().celsius(board.soc_c).value, board.heat_ratio, WARN_FROM),
   },
   tokens_per_s: {
     key: 'tokens_per_s',
+    unit: 'tok/s',
     title: 'column.tokens',
     track: '92px',
     least: 92,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().tokensPerS(board.tokens_per_s)} />,
+    cell: (board) => f().tokensPerS(board.tokens_per_s).value,
   },
   joules_per_token: {
     key: 'joules_per_token',
+    unit: 'J/tok',
     title: 'column.joules',
     track: '96px',
     least: 96,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().joulesPerToken(board.joules_per_token)} />,
+    cell: (board) => f().joulesPerToken(board.joules_per_token).value,
   },
   queue_depth: {
     key: 'queue_depth',
@@ -139,16 +146,17 @@ const COLUMNS: Record<string, Column> = {
     least: 64,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().count(board.queue_depth)} />,
+    cell: (board) => f().count(board.queue_depth).value,
   },
   cloud_share: {
     key: 'cloud_share',
+    unit: '%',
     title: 'column.cloud',
     track: '68px',
     least: 68,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().percent(board.cloud_share)} />,
+    cell: (board) => f().percent(board.cloud_share).value,
   },
   health: {
     key: 'severity',
