@@ -47,6 +47,10 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
       ),
     why: 'doctor looks into every room as the daemon would, so only commands may know it',
   },
+  fleet: {
+    value: ['core', 'protocol', 'config', 'gateway'],
+    why: 'a fleet server meets boards through the protocol only, and no board loads it',
+  },
   'fleet/web': {
     value: ['protocol'],
     type: ['core'],
@@ -54,7 +58,7 @@ const MAY_IMPORT: Record<string, { value: string[]; type?: string[]; why: string
   },
   cli: {
     value:
-      'core protocol config daemon doctor model engine queue router service gateway hardware governor'.split(
+      'core protocol config daemon fleet doctor model engine queue router service gateway hardware governor'.split(
         ' ',
       ),
     why: 'commands are thin: they call one room or start the daemon',
@@ -84,14 +88,24 @@ const PACKAGE_HOMES: { pattern: RegExp; home: RegExp; why: string }[] = [
     home: /^engine\/process\//,
     why: 'the tokenizer’s memory belongs to the engine process, not to the daemon',
   },
-  { pattern: /^mqtt$|^aedes/, home: /^gateway\/mqtt\//, why: 'MQTT is spoken in one place' },
+  {
+    pattern: /^mqtt$|^mqtt-packet$|^aedes/,
+    home: /^gateway\/mqtt\//,
+    why: 'MQTT is spoken in one place',
+  },
   {
     pattern: /^fastify$/,
-    home: /^gateway\/http\//,
-    why: 'HTTP is served in one place, and loaded only when somebody connects',
+    home: /^(gateway|fleet\/server)\/http\//,
+    why: 'HTTP is served in two places, the board’s and the fleet’s, and loaded only where it is used',
   },
   { pattern: /^protobufjs/, home: /^model\//, why: 'only the converter writes protobuf' },
-  { pattern: /^node:sqlite$/, home: /^queue\//, why: 'only the journal owns a database' },
+  {
+    pattern: /^node:sqlite$/,
+    home: /^(queue|fleet\/store\/sqlite)\//,
+    why: 'only the journal and the fleet’s store own a database',
+  },
+  { pattern: /^pg$/, home: /^fleet\/store\/postgres\//, why: 'only one store is PostgreSQL' },
+  { pattern: /^hash-wasm$/, home: /^fleet\/server\//, why: 'only the fleet server has passwords' },
   { pattern: /^modern-tar$/, home: /^doctor\//, why: 'only support bundles are packed' },
   { pattern: /^convict/, home: /^config\//, why: 'configuration has one schema, in one place' },
   { pattern: /^systeminformation/, home: /^hardware\//, why: 'host facts come from hardware' },

@@ -6,7 +6,6 @@ import { action } from './common.ts';
 export const LATER_COMMANDS = {
   bench: 'tokens/s, J/token, memory and start-up time',
   top: 'live terminal view of a board',
-  fleet: 'dashboard for many boards',
   service: 'install as a service of systemd or pm2',
 } as const;
 

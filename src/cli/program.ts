@@ -6,6 +6,7 @@ import { addConfigCommand } from './config.ts';
 import { addDataCommand } from './data.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addFleetCommand } from './fleet.ts';
 import { addLaterCommands } from './later.ts';
 import { addModelCommand } from './model.ts';
 import { addRouteCommand } from './route.ts';
@@ -46,6 +47,7 @@ Exit codes: 0 fine, 1 it failed, 2 wrong usage or configuration, 3 unreachable, 
   addDataCommand(program);
   addSimCommand(program);
   addDoctorCommand(program);
+  addFleetCommand(program);
   addLaterCommands(program);
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({

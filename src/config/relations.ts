@@ -9,7 +9,7 @@ export function relationProblems(
   values: Config,
   origins: Readonly<Record<ConfigKey, Origin>>,
 ): ConfigProblem[] {
-  const { cloud, http, mqtt, queue } = values;
+  const { cloud, fleet, http, mqtt, queue } = values;
   const foreign = cloud.endpoints.find(
     ({ currency = cloud.currency, price_in = 0, price_out = 0 }) =>
       currency !== cloud.currency && (price_in > 0 || price_out > 0),
@@ -24,6 +24,16 @@ export function relationProblems(
       key: 'mqtt.tls.cert_file',
       broken: (mqtt.tls.cert_file === '') !== (mqtt.tls.key_file === ''),
       message: 'expected mqtt.tls.cert_file and mqtt.tls.key_file together',
+    },
+    {
+      key: 'fleet.tls.cert_file',
+      broken: (fleet.tls.cert_file === '') !== (fleet.tls.key_file === ''),
+      message: 'expected fleet.tls.cert_file and fleet.tls.key_file together',
+    },
+    {
+      key: 'fleet.share',
+      broken: fleet.share !== '' && !/^postgres(ql)?:\/\//.test(fleet.store),
+      message: 'several servers share a PostgreSQL; expected fleet.store to be a postgres:// URL',
     },
     {
       key: 'cloud.endpoints',

@@ -1,5 +1,6 @@
 import * as cloudSections from './sections/cloud.ts';
 import * as edgeSections from './sections/edge.ts';
+import * as fleetSections from './sections/fleet.ts';
 import * as inferenceSections from './sections/inference.ts';
 import { isSetting, type Setting } from './setting.ts';
 
@@ -19,7 +20,7 @@ export const schema = {
   queue: edgeSections.queue,
   telemetry: edgeSections.telemetry,
   hardware: inferenceSections.hardware,
-  fleet: edgeSections.fleet,
+  fleet: fleetSections.fleet,
   log: edgeSections.log,
 };
 

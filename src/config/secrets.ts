@@ -84,11 +84,12 @@ export function brokerCredentials(mqtt: Config['mqtt'], env: Environment): Broke
 
 /** Every file that the settings name as holding a secret, with the setting that names it. */
 export function secretFiles(config: Config, env: Environment): { key: string; path: string }[] {
-  const { mqtt, http, cloud } = config;
+  const { mqtt, http, cloud, fleet } = config;
   return [
     { key: 'mqtt.password_file', path: mqtt.password_file },
     { key: 'mqtt.tls.key_file', path: mqtt.tls.key_file },
     { key: 'http.token_file', path: http.token_file },
+    { key: 'fleet.tls.key_file', path: fleet.tls.key_file },
     ...cloud.endpoints.map(({ name, api_key_file: path = '' }) => ({
       key: `cloud.endpoints ${name}`,
       path,

@@ -116,7 +116,7 @@ export const mqtt = {
   embedded_port: setting(PORT, 1883, 'TCP port of the embedded broker on 127.0.0.1.'),
 };
 
-const hostNames = shaped(
+export const hostNames = shaped(
   'a list of host names such as ["board.example"]',
   v.pipe(
     v.array(
@@ -213,16 +213,6 @@ export const telemetry = {
     2,
     'Fewest seconds between two messages when values change early (never more than the interval). Lower costs more traffic.',
     live,
-  ),
-};
-
-export const fleet = {
-  port: setting(whole(0, 65_535), 8480, 'TCP port of the fleet dashboard (0: any free one).'),
-  store: setting(
-    text(1024),
-    '',
-    'Where the dashboard keeps its history: a SQLite file or a `postgres://` URL (empty: `fleet.sqlite` in `node.state_folder`).',
-    { sensitive: true },
   ),
 };
 

@@ -1,0 +1,59 @@
+import type { SeriesColumn, SeriesField } from '../../protocol/fleet/index.ts';
+import { SERIES_FIELD_NAMES } from '../../protocol/fleet/index.ts';
+import { KINDS } from './values.ts';
+
+/** A value over some time: `n` reports with this mean, least and greatest; a counter's is its greatest. */
+export type Aggregate = { n: number; mean: number; min: number; max: number };
+
+/** Reports or buckets of one board, oldest first, for the fields that were asked for. */
+export type Point = { tMs: number; values: (Aggregate | null)[] };
+
+/** Puts points into steps: gauges are averaged by their number of reports, of counters the greatest stays. */
+export function bin(points: Iterable<Point>, fields: SeriesField[], stepMs: number): Point[] {
+  const kinds = fields.map((field) => KINDS[SERIES_FIELD_NAMES.indexOf(field)]);
+  const bins = new Map<number, Point>();
+  for (const point of points) {
+    const tMs = Math.floor(point.tMs / stepMs) * stepMs;
+    const known = bins.get(tMs);
+    if (known === undefined) {
+      bins.set(tMs, { tMs, values: point.values.map((value) => value && { ...value }) });
+      continue;
+    }
+    for (const [index, value] of point.values.entries()) {
+      if (value === null) continue;
+      const sum = known.values[index];
+      if (sum === null || sum === undefined) known.values[index] = { ...value };
+      else if (kinds[index] === 'counter') Object.assign(sum, value.max > sum.max ? value : sum);
+      else {
+        sum.mean = (sum.mean * sum.n + value.mean * value.n) / (sum.n + value.n);
+        sum.n += value.n;
+        sum.min = Math.min(sum.min, value.min);
+        sum.max = Math.max(sum.max, value.max);
+      }
+    }
+  }
+  return [...bins.values()].sort((a, b) => a.tMs - b.tMs);
+}
+
+const tidy = (value: number) => Number(value.toPrecision(7));
+
+export function toColumns(
+  points: readonly Point[],
+  fields: SeriesField[],
+): Partial<Record<SeriesField, SeriesColumn>> {
+  const pick = (index: number, key: 'mean' | 'min' | 'max') =>
+    points.map(({ values }) => {
+      const value = values[index]?.[key];
+      return value === undefined ? null : Number.isInteger(value) ? value : tidy(value);
+    });
+  return Object.fromEntries(
+    fields.map((field, index) => [
+      field,
+      { mean: pick(index, 'mean'), min: pick(index, 'min'), max: pick(index, 'max') },
+    ]),
+  );
+}
+
+/** The shortest step, whole seconds, at which a range has at most `most` points. */
+export const stepFor = (rangeMs: number, most: number): number =>
+  Math.max(1000, Math.ceil(rangeMs / most / 1000) * 1000);
