@@ -152,7 +152,7 @@ const page = {
   'column.watts': 'Power',
   'column.budget': 'Budget',
   'column.heat': 'SoC',
-  'column.tokens': 'Tokens/s',
+  'column.tokens': 'Tokens',
   'column.joules': 'Energy',
   'column.queue': 'Queue',
   'column.cloud': 'Cloud',

@@ -42,7 +42,7 @@ const FIELDS = {
   cloud_share: true,
   watts_ratio: true,
   heat_ratio: true,
-} satisfies Record<keyof Board, true>;
+} satisfies Record<Exclude<keyof Board, 'order_key' | 'haystack'>, true>;
 
 /** Every field of a row: what a search, a sorting or a rule may name. The compiler keeps it whole. */
 export const BOARD_FIELD_NAMES: ReadonlySet<string> = new Set(Object.keys(FIELDS));

@@ -13,6 +13,9 @@ function compareValues(a: unknown, b: unknown): number {
   return natural.compare(String(a), String(b));
 }
 
+const compareNames = (a: Board, b: Board): number =>
+  a.order_key < b.order_key ? -1 : a.order_key > b.order_key ? 1 : 0;
+
 const rankOf = (board: Board): number => LOOK_RANK.get(board.look) ?? 0;
 
 /** What is not known comes last, whichever way it is sorted; equal ones stand by their names. */
@@ -31,15 +34,8 @@ export function sortBoards(boards: Board[], { key, descending }: Sorting): Board
         order = Number(left === null) - Number(right === null);
       } else order = sign * compareValues(left, right);
     }
-    return order !== 0 ? order : compareNames(a.node, b.node) * (key === 'node' ? sign : 1);
+    return order !== 0 ? order : compareNames(a, b) * (key === 'node' ? sign : 1);
   });
-}
-
-/** A collator is slow for a hundred thousand comparisons; names without digits need none. */
-function compareNames(a: string, b: string): number {
-  if (a === b) return 0;
-  if (a.length === b.length) return a < b ? -1 : 1;
-  return natural.compare(a, b);
 }
 
 export type GroupSum = {

@@ -86,12 +86,5 @@ function same(value: unknown, wanted: string): boolean {
 
 function mention(word: string): (board: Board) => boolean {
   const lower = word.toLowerCase();
-  return (board) =>
-    board.node.toLowerCase().includes(lower) ||
-    (board.profile?.toLowerCase().includes(lower) ?? false) ||
-    (board.version?.toLowerCase().includes(lower) ?? false) ||
-    (board.model?.toLowerCase().includes(lower) ?? false) ||
-    board.look.includes(lower) ||
-    board.pools.some((pool) => pool.toLowerCase().includes(lower)) ||
-    board.health.some((code) => code.includes(lower));
+  return ({ haystack }) => haystack.includes(lower);
 }

@@ -76,9 +76,14 @@ const SHAPES = {
 export type Shape = keyof typeof SHAPES;
 
 /** Decoration: the word beside it says the same. */
-export function Glyph({ shape }: { shape: Shape }) {
+export function Glyph({ shape, tone }: { shape: Shape; tone?: string }) {
   return (
-    <svg class="glyph" viewBox="0 0 12 12" aria-hidden="true" focusable="false">
+    <svg
+      class={tone === undefined ? 'glyph' : `glyph tone-${tone}`}
+      viewBox="0 0 12 12"
+      aria-hidden="true"
+      focusable="false"
+    >
       {SHAPES[shape]}
     </svg>
   );

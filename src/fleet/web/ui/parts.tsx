@@ -24,10 +24,8 @@ export const lookText = (look: Look): string => t(`look.${look}`);
 export function LookMark({ look }: { look: Look }) {
   return (
     <span class="look">
-      <span class={`tone-${LOOK_TONE[look]} look`}>
-        <Glyph shape={LOOK_SHAPE[look]} />
-      </span>
-      <span>{lookText(look)}</span>
+      <Glyph shape={LOOK_SHAPE[look]} tone={LOOK_TONE[look]} />
+      {lookText(look)}
     </span>
   );
 }
@@ -43,9 +41,7 @@ export function SeverityMark({ severity, bare }: { severity: Severity; bare?: bo
   const { shape, tone } = SEVERITY[severity];
   return (
     <span class="look">
-      <span class={`tone-${tone} look`}>
-        <Glyph shape={shape} />
-      </span>
+      <Glyph shape={shape} tone={tone} />
       <span class={bare === true ? 'hidden-text' : ''}>{t(`severity.${severity}`)}</span>
     </span>
   );
@@ -54,21 +50,22 @@ export function SeverityMark({ severity, bare }: { severity: Severity; bare?: bo
 /** A figure with its unit set smaller. */
 export function Fig({ of }: { of: Figure }) {
   return (
-    <span class="nowrap">
+    <>
       {of.value}
       {of.unit === '' ? null : <span class="unit">{of.unit}</span>}
-    </span>
+    </>
   );
 }
 
 /** How much of what is allowed is used. Above 1 it is full, and the figure beside it says how far. */
 export function Meter({ ratio, tone }: { ratio: number | null; tone: string }) {
-  if (ratio === null) return <span class="meter" />;
-  const width = `${Math.max(0, Math.min(1, ratio)) * 100}%`;
+  const share = Math.max(0, Math.min(1, ratio ?? 0));
   return (
-    <span class={`meter ${tone}`} aria-hidden="true">
-      <span style={{ width }} />
-    </span>
+    <i
+      class={`meter ${tone}`}
+      aria-hidden="true"
+      style={{ backgroundSize: `${share * 100}% 100%` }}
+    />
   );
 }
 

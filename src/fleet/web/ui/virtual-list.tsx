@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { scrollToShow, visibleWindow } from '../lib/window.ts';
 
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 const HEAD_HEIGHT = 30;
 
 /**
@@ -19,7 +19,8 @@ export function VirtualGrid(props: {
   rowHeight: number;
   active: number;
   head: ComponentChildren;
-  row: (index: number, top: number) => ComponentChildren;
+  /** `slot` names one of as many places as are drawn: a row that scrolls in takes over one that left. */
+  row: (index: number, top: number, slot: string) => ComponentChildren;
   rowId: (index: number) => string;
   onKey: (event: KeyboardEvent, page: number) => void;
 }) {
@@ -75,8 +76,13 @@ export function VirtualGrid(props: {
     count,
     overscan: OVERSCAN,
   });
-  const drawn: ComponentChildren[] = [];
-  for (let index = first; index < end; index += 1) drawn.push(props.row(index, index * rowHeight));
+  const slots = Math.ceil(view.height / rowHeight) + 2 * OVERSCAN + 1;
+  // Rows stay where they are in the document and only change places on the screen: moving elements costs
+  // more than what is in them. `aria-rowindex` tells their order.
+  const drawn = new Array<ComponentChildren>(slots).fill(null);
+  for (let index = first; index < end; index += 1) {
+    drawn[index % slots] = props.row(index, index * rowHeight, `slot ${index % slots}`);
+  }
   const activeDrawn = active >= first && active < end;
 
   return (

@@ -50,6 +50,7 @@ export function Head({ columns }: { columns: readonly Column[] }) {
           >
             <button type="button" onClick={() => sortBy(column)}>
               {t(column.title)}
+              {column.unit === undefined ? null : <span class="unit">{column.unit}</span>}
               {now ? <span aria-hidden="true">{sorting.value.descending ? '↓' : '↑'}</span> : null}
             </button>
           </div>

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { f, t, type TextKey } from '../i18n/index.ts';
 import type { GroupKey } from '../lib/order.ts';
 import { type Look, LOOKS } from '../lib/rows.ts';
-import { setQuery } from '../state/place.ts';
+import { place, setQuery } from '../state/place.ts';
 import { grouping, looks, search, setGrouping, sorting, table } from '../state/table.ts';
 import { LookMark } from '../ui/parts.tsx';
 
@@ -23,6 +23,18 @@ export function writeFilter(change: { q?: string; look?: ReadonlySet<Look> }): v
     look: [...(change.look ?? looks.value)].join(','),
     sort: key === 'look' && !descending ? '' : `${descending ? '-' : ''}${key}`,
   });
+}
+
+let waiting: ReturnType<typeof setTimeout> | undefined;
+const WRITE_AFTER_MS = 400;
+
+/** Not at every letter: the browser keeps its history in another process. */
+function writeSoon(): void {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const { view, id } = place.peek();
+    if (view === 'boards' && id === null) writeFilter({});
+  }, WRITE_AFTER_MS);
 }
 
 /** Search, grouping, and the states with how many boards are in each. */
@@ -58,7 +70,10 @@ export function BoardsTools() {
         placeholder={t('boards.search.hint')}
         aria-label={t('boards.search')}
         title={t('boards.search.help')}
-        onInput={(event) => writeFilter({ q: event.currentTarget.value })}
+        onInput={(event) => {
+          search.value = event.currentTarget.value;
+          writeSoon();
+        }}
         onKeyDown={(event) => {
           if (event.key !== 'ArrowDown' && event.key !== 'Enter') return;
           event.preventDefault();

@@ -118,13 +118,13 @@ export function BoardsView() {
           head={<Head columns={columns} />}
           rowId={(index) => `row-${index}`}
           onKey={onKey}
-          row={(index, top) => {
+          row={(index, top, slot) => {
             const line = lines[index];
             if (line === undefined) return null;
             if (line.kind === 'group') {
               return (
                 <GroupLine
-                  key={`group ${line.name}`}
+                  key={slot}
                   line={line}
                   index={index}
                   top={top}
@@ -139,7 +139,7 @@ export function BoardsView() {
             }
             return (
               <BoardLine
-                key={line.board.node}
+                key={slot}
                 board={boards.get(line.board.node) ?? line.board}
                 columns={columns}
                 index={index}

@@ -5,7 +5,7 @@ import type { SortKey } from '../lib/order.ts';
 import type { Board } from '../lib/rows.ts';
 import { serverNow } from '../state/fleet.ts';
 import { Glyph } from '../ui/glyph.tsx';
-import { Fig, LookMark, lookText, Meter, ratioTone, SeverityMark } from '../ui/parts.tsx';
+import { LookMark, lookText, Meter, ratioTone, SeverityMark } from '../ui/parts.tsx';
 
 export type Column = {
   key: SortKey;
@@ -14,6 +14,8 @@ export type Column = {
   track: string;
   least: number;
   number?: boolean;
+  /** Of the figures below; it stands in the head, so that ten thousand cells need not repeat it. */
+  unit?: string;
   /** Best or worst first is what somebody wants who clicks on it. */
   descendingFirst?: boolean;
   cell: (board: Board) => JSX.Element | string;
@@ -22,7 +24,7 @@ export type Column = {
 /** From this share of the budget or the limit on, a meter warns. */
 const WARN_FROM = 0.9;
 
-function metered(value: JSX.Element, ratio: number | null, warnFrom = WARN_FROM): JSX.Element {
+function metered(value: string, ratio: number | null, warnFrom = WARN_FROM): JSX.Element {
   return (
     <div class="metered">
       {value}
@@ -35,15 +37,15 @@ const COLUMNS: Record<string, Column> = {
   look: {
     key: 'look',
     title: 'column.look',
-    track: '112px',
-    least: 112,
+    track: '104px',
+    least: 104,
     cell: (board) => <LookMark look={board.look} />,
   },
   node: {
     key: 'node',
     title: 'column.node',
-    track: 'minmax(130px, 1fr)',
-    least: 130,
+    track: 'minmax(120px, 1fr)',
+    least: 120,
     cell: (board) => (
       <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(board.node)}`}>
         {board.node}
@@ -69,92 +71,98 @@ const COLUMNS: Record<string, Column> = {
   pools: {
     key: 'pools',
     title: 'column.pools',
-    track: 'minmax(80px, 0.7fr)',
-    least: 80,
+    track: 'minmax(78px, 0.7fr)',
+    least: 78,
     cell: (board) => (board.pools.length === 0 ? UNKNOWN : board.pools.join(', ')),
   },
   profile: {
     key: 'profile',
     title: 'column.profile',
-    track: 'minmax(110px, 0.9fr)',
-    least: 110,
+    track: 'minmax(108px, 0.9fr)',
+    least: 108,
     cell: (board) => board.profile ?? UNKNOWN,
   },
   version: {
     key: 'version',
     title: 'column.version',
-    track: '70px',
-    least: 70,
+    track: '62px',
+    least: 62,
     cell: (board) => board.version ?? UNKNOWN,
   },
   watts: {
     key: 'watts',
+    unit: 'W',
     title: 'column.watts',
-    track: '84px',
-    least: 84,
+    track: '72px',
+    least: 72,
     number: true,
     descendingFirst: true,
-    cell: (board) => metered(<Fig of={f().watts(board.watts)} />, board.watts_ratio, 1.0001),
+    cell: (board) => metered(f().watts(board.watts).value, board.watts_ratio, 1.0001),
   },
   budget_w: {
     key: 'budget_w',
+    unit: 'W',
     title: 'column.budget',
-    track: '74px',
-    least: 74,
+    track: '72px',
+    least: 72,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().watts(board.budget_w)} />,
+    cell: (board) => f().watts(board.budget_w).value,
   },
   soc_c: {
     key: 'soc_c',
+    unit: '°C',
     title: 'column.heat',
-    track: '76px',
-    least: 76,
-    number: true,
-    descendingFirst: true,
-    cell: (board) => metered(<Fig of={f().celsius(board.soc_c)} />, board.heat_ratio, WARN_FROM),
-  },
-  tokens_per_s: {
-    key: 'tokens_per_s',
-    title: 'column.tokens',
-    track: '92px',
-    least: 92,
-    number: true,
-    descendingFirst: true,
-    cell: (board) => <Fig of={f().tokensPerS(board.tokens_per_s)} />,
-  },
-  joules_per_token: {
-    key: 'joules_per_token',
-    title: 'column.joules',
-    track: '96px',
-    least: 96,
-    number: true,
-    descendingFirst: true,
-    cell: (board) => <Fig of={f().joulesPerToken(board.joules_per_token)} />,
-  },
-  queue_depth: {
-    key: 'queue_depth',
-    title: 'column.queue',
-    track: '64px',
-    least: 64,
-    number: true,
-    descendingFirst: true,
-    cell: (board) => <Fig of={f().count(board.queue_depth)} />,
-  },
-  cloud_share: {
-    key: 'cloud_share',
-    title: 'column.cloud',
     track: '68px',
     least: 68,
     number: true,
     descendingFirst: true,
-    cell: (board) => <Fig of={f().percent(board.cloud_share)} />,
+    cell: (board) => metered(f().celsius(board.soc_c).value, board.heat_ratio, WARN_FROM),
+  },
+  tokens_per_s: {
+    key: 'tokens_per_s',
+    unit: 'tok/s',
+    title: 'column.tokens',
+    track: '86px',
+    least: 86,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => f().tokensPerS(board.tokens_per_s).value,
+  },
+  joules_per_token: {
+    key: 'joules_per_token',
+    unit: 'J/tok',
+    title: 'column.joules',
+    track: '88px',
+    least: 88,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => f().joulesPerToken(board.joules_per_token).value,
+  },
+  queue_depth: {
+    key: 'queue_depth',
+    title: 'column.queue',
+    track: '58px',
+    least: 58,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => f().count(board.queue_depth).value,
+  },
+  cloud_share: {
+    key: 'cloud_share',
+    unit: '%',
+    title: 'column.cloud',
+    track: '64px',
+    least: 64,
+    number: true,
+    descendingFirst: true,
+    cell: (board) => f().percent(board.cloud_share).value,
   },
   health: {
     key: 'severity',
     title: 'column.health',
-    track: 'minmax(150px, 2fr)',
-    least: 150,
+    track: 'minmax(140px, 2fr)',
+    least: 140,
     cell: (board) =>
       board.severity === null ? (
         <span class="muted">{UNKNOWN}</span>
