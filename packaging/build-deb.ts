@@ -41,12 +41,14 @@ export function buildDeb(options: {
 }): BuiltPackage {
   const { target, out, date, compression } = options;
   const { version } = JSON.parse(read(join(CHECKOUT, 'package.json'))) as { version: string };
-  const root = mkdtempSync(join(tmpdir(), 'twowatt-deb-'));
+  const work = mkdtempSync(join(tmpdir(), 'twowatt-deb-'));
+  const root = join(work, 'root');
   try {
     const staged = stage({
       checkout: CHECKOUT,
       root,
       cache: join(CHECKOUT, '.cache/packaging'),
+      work,
       target,
       version,
       changelog: renderDebianChangelog(
@@ -85,7 +87,7 @@ export function buildDeb(options: {
     if (compression === 'xz') expectAtMost(file, packageBytes, MOST_PACKAGE_BYTES);
     return { file, sbomFile, packageBytes, installedBytes };
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
   }
 }
 

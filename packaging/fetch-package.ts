@@ -15,27 +15,29 @@ export function fetchPackage(options: {
   version: string;
   integrity: string;
   cache: string;
+  /** Where to unpack; the caller removes it. */
+  work: string;
 }): string {
   const { name, version, integrity, cache } = options;
   mkdirSync(cache, { recursive: true });
   const tarball = join(cache, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
   if (!existsSync(tarball)) {
-    const work = mkdtempSync(join(cache, '.fetch-'));
+    const fetched = mkdtempSync(join(cache, '.fetch-'));
     try {
       const args = ['pack', '--silent', '--ignore-scripts', '--prefer-offline'];
-      execFileSync('npm', [...args, '--pack-destination', work, `${name}@${version}`], {
+      execFileSync('npm', [...args, '--pack-destination', fetched, `${name}@${version}`], {
         stdio: ['ignore', 'ignore', 'inherit'],
       });
-      const made = join(work, tarball.slice(cache.length + 1));
+      const made = join(fetched, tarball.slice(cache.length + 1));
       expectIntegrity(made, integrity);
       renameSync(made, tarball);
     } finally {
-      rmSync(work, { recursive: true, force: true });
+      rmSync(fetched, { recursive: true, force: true });
     }
   }
   // Also what was kept: a file in a cache is only as good as the disk and whoever may write there.
   expectIntegrity(tarball, integrity);
-  const folder = mkdtempSync(join(cache, '.unpacked-'));
+  const folder = mkdtempSync(join(options.work, 'unpacked-'));
   execFileSync('tar', ['xzf', tarball, '-C', folder, '--strip-components=1', '--no-same-owner']);
   return folder;
 }

@@ -32,20 +32,22 @@ export function stage(options: {
   checkout: string;
   root: string;
   cache: string;
+  /** For what has to be unpacked on the way; the caller removes it. */
+  work: string;
   target: Target;
   version: string;
   changelog: string;
   date: Date;
 }): Staged {
-  const { checkout, root, cache, target, version, date } = options;
+  const { checkout, root, cache, work, target, version, date } = options;
   const from = (path: string) => join(checkout, path);
 
   stageProgram(checkout, root, version);
-  const runtime = fetchRuntime(cache, target);
+  const runtime = fetchRuntime(cache, work, target);
   put(root, `${PROGRAM}/bin/node`, stripElf(readFileSync(join(runtime, 'bin/node'))), 0o755);
   const sources = productionPackages(checkout, target).map((one) => ({
     package: one,
-    folder: folderOf(one, checkout, cache),
+    folder: folderOf(one, checkout, cache, work),
   }));
   for (const source of sources) stagePackage(source, root, target);
   const staged = join(root, PROGRAM);
@@ -110,20 +112,20 @@ type Runtime = { version: string; integrity: Record<string, string> };
 const pinnedRuntime = (): Runtime =>
   JSON.parse(read(join(import.meta.dirname, 'runtime.json'))) as Runtime;
 
-function fetchRuntime(cache: string, target: Target): string {
+function fetchRuntime(cache: string, work: string, target: Target): string {
   const { version, integrity } = pinnedRuntime();
   const name = `node-linux-${target.node}`;
-  return fetchPackage({ name, version, integrity: integrity[name] ?? '', cache });
+  return fetchPackage({ name, version, integrity: integrity[name] ?? '', cache, work });
 }
 
 /** This machine's own install has it, unless it is another platform's binary. */
-function folderOf(one: LockedPackage, checkout: string, cache: string): string {
+function folderOf(one: LockedPackage, checkout: string, cache: string, work: string): string {
   const here = join(checkout, one.path);
   try {
     const { version } = JSON.parse(read(join(here, 'package.json'))) as { version: string };
     if (version === one.version) return here;
   } catch {
-    return fetchPackage({ ...one, cache });
+    return fetchPackage({ ...one, cache, work });
   }
   throw new Error(`${one.path} is not the lockfile's version ${one.version}: run npm ci`);
 }
