@@ -40,8 +40,9 @@ need "read the settings" cat /etc/twowatt/config.yaml
 need "count the cores" sh_ 'grep -c ^processor /proc/cpuinfo'
 need "read sensors" test -d /sys/class
 # V8 compiles while it runs, and MQTT is a socket.
-if command -v node >/dev/null; then
-  need "compile and connect" node -e '
+node=$(command -v node || echo /usr/lib/twowatt/bin/node)
+if [ -x "$node" ]; then
+  need "compile and connect" "$node" -e '
     let sum = 0; for (let i = 0; i < 1e6; i++) sum += i;
     const net = require("node:net");
     const server = net.createServer((one) => one.end()).listen(0, "127.0.0.1", () =>

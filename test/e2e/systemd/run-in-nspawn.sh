@@ -7,10 +7,10 @@
 # container itself has no network. NSPAWN_BASE names a folder where the bare Debian is kept between
 # runs (default: made anew and removed, which takes most of the time). Exit code 77: cannot run here.
 #
-# What is tested is this checkout, set up by `twowatt service install`. Another way to install is a
-# function install_NAME beside install_checkout, chosen by TWOWATT_INSTALL=NAME: it is called twice,
+# What is tested is this checkout, set up by `twowatt service install`, or with TWOWATT_INSTALL=deb
+# DEB=FILE a Debian package (deb.sh). A way to install is a function install_NAME: it is called twice,
 # `install_NAME files` before the container boots and `install_NAME start` inside of it, and leaves
-# `twowatt` on the container's PATH and twowatt.service running.
+# `twowatt` on the container's PATH and twowatt.service running; check_uninstall_NAME takes it away.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -130,6 +130,10 @@ inside() {
 # --- ways to install ----------------------------------------------------------------------------------
 
 binds=()
+unit_folder=/etc/systemd/system
+node_inside=/usr/bin/node
+# shellcheck source=deb.sh
+. "$here/deb.sh"
 install_checkout() {
   local node=$checkout/node_modules/node/bin/node
   case $1 in
@@ -224,7 +228,7 @@ check_credentials() {
     fail "the service's user can read the secret's own file"
   expect "credentials" "twowatt-http-token" \
     "$(inside sh -c "nsenter -t $pid -m ls /run/credentials/twowatt.service")"
-  inside env TOKEN=a-token-of-the-test /usr/bin/node -e '
+  inside env TOKEN=a-token-of-the-test "$node_inside" -e '
     const ask = (token) => fetch("http://127.0.0.1:8470/v1/models", { headers: { authorization: `Bearer ${token}` } });
     const [good, bad] = [await ask(process.env.TOKEN), await ask("wrong")];
     if (good.status !== 200 || bad.status !== 401) { console.error(good.status, bad.status); process.exit(1); }
@@ -243,8 +247,8 @@ check_sandbox() {
   inside sh -c 'sed -e "s#^ExecStart=.*#ExecStart=/usr/local/bin/escapes#" \
       -e "s/^Type=.*/Type=oneshot/" -e "/^Watchdog/d" -e "/^ExecReload/d" -e "/^RestartPrevent/d" \
       -e "s/^Restart=.*/Restart=no/" -e "s/^StandardOutput=.*/StandardOutput=journal/" \
-      -e "/^PartOf/d" -e "s#=twowatt\$#=twowatt#" /etc/systemd/system/twowatt.service \
-      > /run/systemd/system/escapes.service && systemctl daemon-reload && systemctl start escapes' ||
+      -e "/^PartOf/d" -e "s#=twowatt\$#=twowatt#" "$1" \
+      > /run/systemd/system/escapes.service && systemctl daemon-reload && systemctl start escapes' sh "$unit_folder/twowatt.service" ||
     fail "the escapes could not be tried: $(inside journalctl --no-pager -o cat -u escapes | tail -5)"
   inside journalctl --no-pager -o cat -u escapes | grep -E '^(refused|ESCAPED|works|BROKEN)' >"$work/caught"
   if grep -E '^(ESCAPED|BROKEN)' "$work/caught"; then fail "the sandbox leaks, or forbids what is needed"; fi
