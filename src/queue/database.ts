@@ -15,6 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fsyncFolder, isErrno } from '../core/index.ts';
 import { JournalError, toJournalError } from './errors.ts';
 import { MIGRATIONS } from './schema.ts';
+import { prepareStatements } from './statements.ts';
 
 /** What happened to a journal that could not be read. */
 export type CorruptReport = { movedTo: string; reason: string };
@@ -129,6 +130,7 @@ function connect(path: string): DatabaseSync {
       PRAGMA journal_size_limit = ${LONGEST_LOG_BYTES};
     `);
     migrate(database, path);
+    checkSchema(database, path);
     checkAfterCrash(database, path);
     return database;
   } catch (error) {
@@ -155,6 +157,18 @@ function migrate(database: DatabaseSync, path: string): void {
     database.exec(
       `BEGIN IMMEDIATE; ${MIGRATIONS[from]} PRAGMA user_version = ${from + 1}; COMMIT;`,
     );
+  }
+}
+
+/** A changed byte in the name of a table or column shows when the statements are prepared. */
+function checkSchema(database: DatabaseSync, path: string): void {
+  try {
+    prepareStatements(database);
+  } catch (error) {
+    const failure = toJournalError(error, path);
+    if (failure instanceof JournalError) throw failure;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new JournalError('corrupt', `the journal ${path}: its schema is damaged (${why})`, error);
   }
 }
 
