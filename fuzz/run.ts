@@ -91,7 +91,8 @@ function jazzer(
   );
   const cli = createRequire(import.meta.url).resolve('@jazzer.js/core/dist/cli.js');
   const target = join(HERE, '.build/fuzz/targets', `${name}.js`);
-  const isAsync = name === 'tokenizer';
+  // The first waits for files; handles of the second's databases are freed between turns of the event loop.
+  const isAsync = name === 'tokenizer' || name === 'journal';
   const child = spawn(
     process.env['FUZZ_NODE'] ?? process.execPath,
     [

@@ -17,6 +17,7 @@ import { fsyncFolder, isErrno } from '../core/index.ts';
 import { JournalError, toJournalError } from './errors.ts';
 import { hasLog, logFault } from './log-check.ts';
 import { MIGRATIONS } from './schema.ts';
+import { prepareStatements } from './statements.ts';
 
 /** What happened to a journal that could not be read, or not to its end. */
 export type CorruptReport = {
@@ -148,6 +149,7 @@ function connect(path: string): { database: DatabaseSync; lost: string | null } 
       PRAGMA journal_size_limit = ${LONGEST_LOG_BYTES};
     `);
     migrate(database, path);
+    checkSchema(database, path);
     if (closedCleanly(database)) return { database, lost: null };
     checkAfterCrash(database, path);
     // Only a clean close takes the log away.
@@ -190,6 +192,18 @@ function migrate(database: DatabaseSync, path: string): void {
 function closedCleanly(database: DatabaseSync): boolean {
   const keeper = database.prepare('SELECT closed_cleanly FROM keeper').get();
   return keeper === undefined || keeper['closed_cleanly'] === 1;
+}
+
+/** A changed byte in the name of a table or column shows when the statements are prepared. */
+function checkSchema(database: DatabaseSync, path: string): void {
+  try {
+    prepareStatements(database);
+  } catch (error) {
+    const failure = toJournalError(error, path);
+    if (failure instanceof JournalError) throw failure;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new JournalError('corrupt', `the journal ${path}: its schema is damaged (${why})`, error);
+  }
 }
 
 /**

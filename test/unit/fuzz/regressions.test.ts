@@ -1,9 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Target } from '../../../fuzz/expect.ts';
 
 const FUZZ = resolve(import.meta.dirname, '../../../fuzz');
+// A worker of the test runner ends without the event by which targets clean up.
+const scratch = mkdtempSync(join(tmpdir(), 'twowatt-fuzz-'));
+process.env['FUZZ_SCRATCH'] = scratch;
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const names = readdirSync(join(FUZZ, 'targets')).map((file) => basename(file, '.ts'));
 
 function regressions(name: string): string[] {
