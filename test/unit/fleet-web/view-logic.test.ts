@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readPlace, writePlace } from '../../../src/fleet/web/lib/address.ts';
 import { alignSeries } from '../../../src/fleet/web/lib/align.ts';
-import { answerToDecision } from '../../../src/fleet/web/lib/decision.ts';
+import { answerToDecision, readDecisions } from '../../../src/fleet/web/lib/decision.ts';
 import { cellAt, gridOf, shadeOf } from '../../../src/fleet/web/lib/mosaic.ts';
 import { reconnectWaitMs } from '../../../src/fleet/web/lib/reconnect.ts';
 import { extend, NOTHING, toggle, toggleAll } from '../../../src/fleet/web/lib/selection.ts';
@@ -96,6 +96,12 @@ describe('the mosaic', () => {
     });
     expect(shadeOf(calm({ status: 'offline' }), 'power')).toMatchObject({ hollow: true });
   });
+});
+
+it('a decision that tells less than this version does is shown as far as it goes', () => {
+  const [sparse, ...more] = readDecisions([{ id: 'a', target: 'edge', joules: null }, 'nonsense']);
+  expect(sparse).toMatchObject({ id: 'a', target: 'edge', reasons: [], cost: null, error: null });
+  expect(more).toEqual([]);
 });
 
 it('an answer that a board tells of becomes a decision, also one that failed', () => {

@@ -42,3 +42,30 @@ export function answerToDecision(answer: AnswerFacts, atMs: number): Decision {
     error: answer.error?.code ?? null,
   };
 }
+
+const NOTHING: Decision = {
+  id: '',
+  ts: '',
+  target: null,
+  endpoint: null,
+  reasons: [],
+  difficulty: null,
+  escalated: false,
+  confidence: null,
+  cost: null,
+  joules: null,
+  total_ms: null,
+  error: null,
+};
+
+/** Boards of other versions tell less or more: what is missing is unknown, not an error. */
+export function readDecisions(list: readonly unknown[]): Decision[] {
+  return list
+    .filter((entry) => typeof entry === 'object' && entry !== null)
+    .map((entry) => {
+      const told = Object.entries(entry).filter(
+        ([name, value]) => Object.hasOwn(NOTHING, name) && value !== undefined && value !== null,
+      );
+      return Object.assign({}, NOTHING, Object.fromEntries(told));
+    });
+}

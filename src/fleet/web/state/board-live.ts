@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { HealthCondition, StateMessage, Telemetry } from '../../../protocol/index.ts';
 import type { StreamEvent } from '../lib/event-text.ts';
-import { answerToDecision, type Decision } from '../lib/decision.ts';
+import { answerToDecision, type Decision, readDecisions } from '../lib/decision.ts';
 import { emptyHistory, type History, type Point, withPoint } from '../lib/history.ts';
 import { get, hooks, isApiError } from './api.ts';
 import { createFeed } from './feed.ts';
@@ -59,8 +59,8 @@ let retry: ReturnType<typeof setTimeout> | undefined;
 export async function start(): Promise<void> {
   clearTimeout(retry);
   try {
-    const { decisions: list } = await get<{ decisions: Decision[] }>('/api/decisions');
-    decisions.value = list;
+    const { decisions: list } = await get<{ decisions: unknown[] }>('/api/decisions');
+    decisions.value = readDecisions(list);
     needsToken.value = false;
     problem.value = null;
     feed.start();

@@ -79,7 +79,7 @@ export function VirtualGrid(props: {
   const slots = Math.ceil(view.height / rowHeight) + 2 * OVERSCAN + 1;
   // Rows stay where they are in the document and only change places on the screen: moving elements costs
   // more than what is in them. `aria-rowindex` tells their order.
-  const drawn = Array.from<ComponentChildren>({ length: slots }).fill(null);
+  const drawn = Array.from({ length: slots }, (): ComponentChildren => null);
   for (let index = first; index < end; index += 1) {
     drawn[index % slots] = props.row(index, index * rowHeight, `slot ${index % slots}`);
   }

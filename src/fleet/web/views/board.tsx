@@ -7,7 +7,7 @@ import type {
   SeriesResponse,
 } from '../../../protocol/fleet/index.ts';
 import { f, t } from '../i18n/index.ts';
-import type { Decision } from '../lib/decision.ts';
+import { readDecisions } from '../lib/decision.ts';
 import { inOneLine } from '../lib/format.ts';
 import { emptyHistory, type History, HISTORY_QUERY, historyOf, withPoint } from '../lib/history.ts';
 import type { Board } from '../lib/rows.ts';
@@ -239,7 +239,7 @@ function AskedPanels({ node, path, here }: { node: string; path: string; here: b
         {here && decisions.value === null ? <Waiting of={decisions} /> : null}
         {here ? null : away}
         {decisions.value === null ? null : (
-          <Decisions list={decisions.value.decisions as Decision[]} />
+          <Decisions list={readDecisions(decisions.value.decisions)} />
         )}
       </Panel>
       <Panel title={t('models.title')} span={5} flush end={again(models)}>

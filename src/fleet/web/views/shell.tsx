@@ -6,6 +6,7 @@ import { place } from '../state/place.ts';
 import { logOut, may, session } from '../state/session.ts';
 import { tick } from '../state/tick.ts';
 import { close, say, toasts } from '../state/toasts.ts';
+import { Boundary } from '../ui/boundary.tsx';
 import { Brand } from '../ui/brand.tsx';
 import { Glyph } from '../ui/glyph.tsx';
 import { LanguageSwitch, ThemeSwitch } from '../ui/switches.tsx';
@@ -72,7 +73,9 @@ export function Shell() {
         <Notices />
       </div>
       <main id="main" tabIndex={-1} class={table ? 'content tight' : 'content'}>
-        <View view={view} id={id} />
+        <Boundary key={`${view} ${id ?? ''}`}>
+          <View view={view} id={id} />
+        </Boundary>
       </main>
       <ActionDialog />
       <Toasts />
