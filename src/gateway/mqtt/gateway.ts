@@ -71,6 +71,7 @@ export function createMqttGateway(parts: {
   let running: Promise<void> | undefined;
   let connection: Connection | undefined;
   let session: Session | undefined;
+  let settling: Promise<void> | undefined;
   let state: StateMessage | undefined;
   let info: InfoMessage | undefined;
   let features: string[] = [];
@@ -85,7 +86,11 @@ export function createMqttGateway(parts: {
   const retained = createRetainedDocuments((topic) => {
     if (topic === topics.state) guard.established();
   });
-  const replies = createReplies(() => session, logger);
+  const replies = createReplies(
+    () => session,
+    () => settling,
+    logger,
+  );
   const inbound = createInbound(
     options,
     {
@@ -194,7 +199,7 @@ export function createMqttGateway(parts: {
         {
           onAccepted(connack) {
             const patience = clock.setTimer(SUBSCRIBE_TIMEOUT_MS, () => current.end('cut'));
-            settle(current, connack)
+            settling = settle(current, connack)
               .catch((error: unknown) => {
                 logger.debug({ error: String(error) }, 'the connection ended while subscribing');
                 current.end('cut');
