@@ -59,6 +59,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const node = config.node.id;
   const instance = newId();
   const startedAt = clock.monotonicMs();
+  // Once: it reads a file, and there may be no descriptor for one later.
+  const version = packageVersion();
   for (const problem of loaded.problems) {
     logger.warn({ key: problem.key, reason: problem.message }, 'a value set over MQTT is ignored');
   }
@@ -225,7 +227,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const publishInfo = () =>
       gateway.publishInfo(
         buildInfo({
-          version: packageVersion(),
+          version,
           config,
           model: engine.status().model,
           profile,
@@ -235,7 +237,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     reporting.attach({ engine, journal, pipeline: running, gateway, http, governing, cloud });
     scope.defer('reporting', () => reporting.close());
     const verbContext = () => ({
-      version: packageVersion(),
+      version,
       config: () => loaded,
       pipeline: running,
       decisions,
