@@ -66,6 +66,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const node = config.node.id;
   const instance = newId();
   const startedAt = clock.monotonicMs();
+  // Once: it reads a file, and there may be no descriptor for one later.
+  const version = packageVersion();
   for (const problem of loaded.problems) {
     logger.warn({ key: problem.key, reason: problem.message }, 'a value set over MQTT is ignored');
   }
@@ -249,7 +251,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const publishInfo = () =>
       gateway.publishInfo(
         buildInfo({
-          version: packageVersion(),
+          version,
           config,
           model: engine.status().model,
           profile,
@@ -266,7 +268,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     };
     let draining = false;
     const verbContext = () => ({
-      version: packageVersion(),
+      version,
       config: () => loaded,
       pipeline: running,
       decisions,

@@ -71,6 +71,7 @@ export function createMqttGateway(parts: {
   let running: Promise<void> | undefined;
   let connection: Connection | undefined;
   let session: Session | undefined;
+  let settling: Promise<void> | undefined;
   let state: StateMessage | undefined;
   let info: InfoMessage | undefined;
   let features: string[] = [];
@@ -86,7 +87,11 @@ export function createMqttGateway(parts: {
     if (topic === topics.state) guard.established();
     handlers.onRetained?.(topic);
   });
-  const replies = createReplies(() => session, logger);
+  const replies = createReplies(
+    () => session,
+    () => settling,
+    logger,
+  );
   const inbound = createInbound(
     options,
     {
@@ -196,7 +201,7 @@ export function createMqttGateway(parts: {
         {
           onAccepted(connack) {
             const patience = clock.setTimer(SUBSCRIBE_TIMEOUT_MS, () => current.end('cut'));
-            settle(current, connack)
+            settling = settle(current, connack)
               .catch((error: unknown) => {
                 logger.debug({ error: String(error) }, 'the connection ended while subscribing');
                 current.end('cut');

@@ -36,7 +36,12 @@ function echoBytes({ correlation, userProperties }: Echo): number {
   return bytes;
 }
 
-export function createReplies(current: () => Session | undefined, logger: Logger): Replies {
+/** `settling` resolves when the connection that was just accepted is subscribed, or gone. */
+export function createReplies(
+  current: () => Session | undefined,
+  settling: () => Promise<void> | undefined,
+  logger: Logger,
+): Replies {
   let telemetryOnWire = false;
 
   const toOutgoing = ({ reply, payload }: Answer, qos: 0 | 1): Outgoing => ({
@@ -62,6 +67,9 @@ export function createReplies(current: () => Session | undefined, logger: Logger
 
   return {
     async deliver(answer) {
+      // The broker hands out what has waited for us before it answers SUBSCRIBE; refusals and repeated
+      // answers would be lost here, since no journal sends them again.
+      if (current() === undefined) await settling();
       const session = current();
       if (session === undefined) return false;
       const problem = hopeless(answer, session);
@@ -86,7 +94,10 @@ export function createReplies(current: () => Session | undefined, logger: Logger
       session.connection.publish(toOutgoing(answer, 0));
     },
     send(message) {
-      void current()?.outbox.send(message);
+      void (async () => {
+        if (current() === undefined) await settling();
+        await current()?.outbox.send(message);
+      })();
     },
     async sendTelemetry(topic, telemetry) {
       const session = current();

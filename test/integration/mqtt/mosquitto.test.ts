@@ -187,6 +187,29 @@ describe.skipIf(!mosquittoAvailable())('gateway on Mosquitto with MQTT 5', () =>
     expect(first.duplicates[0]).toContain('node id');
   });
 
+  it('delivers what is answered at once to messages that waited while it was away', async () => {
+    const { url } = await broker();
+    const device = await deviceOn(url);
+    const before = node(url);
+    await before.online();
+    await before.gateway.close(2000);
+    for (const text of ['one', 'two', 'three']) await device.send(`${TOPIC}/prompt`, text);
+    await device.send(`${TOPIC}/request/ping`, '{"transaction":7}');
+    const delivered: Promise<boolean>[] = [];
+    const board = node(url, {
+      async onPrompt({ payload }) {
+        const text = Buffer.from(payload).toString();
+        delivered.push(board.gateway.deliver(answer(`${TOPIC}/reply/${text}`, `no ${text}`)));
+      },
+      onVerb: async () => ({}),
+    });
+    await board.online();
+    await until(() => delivered.length === 3, 'the prompts');
+    expect(await Promise.all(delivered)).toEqual([true, true, true]);
+    await until(() => device.on(`${TOPIC}/reply/three`).length === 1, 'the last answer');
+    await until(() => device.on(`${TOPIC}/response/ping`).length === 1, 'the response');
+  });
+
   it('survives a broker that restarts, with and without a memory', async () => {
     for (const persistence of [true, false]) {
       const started = await broker({ persistence });
