@@ -21,7 +21,11 @@ export class GraphRunner {
   }
 
   static async open(folder: string, manifest: ModelManifest): Promise<GraphRunner> {
-    const options = { intraOpNumThreads: 1, logSeverityLevel: 3 as const, extra: EXACT_PRODUCTS };
+    const options = {
+      intraOpNumThreads: 1,
+      logSeverityLevel: 3 as const,
+      extra: { session: EXACT_PRODUCTS },
+    };
     const session = await InferenceSession.create(join(folder, GRAPH_FILE), options);
     return new GraphRunner(session, manifest);
   }

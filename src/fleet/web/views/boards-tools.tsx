@@ -31,10 +31,16 @@ const WRITE_AFTER_MS = 400;
 /** Not at every letter: the browser keeps its history in another process. */
 function writeSoon(): void {
   clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    const { view, id } = place.peek();
-    if (view === 'boards' && id === null) writeFilter({});
-  }, WRITE_AFTER_MS);
+  waiting = setTimeout(writeNow, WRITE_AFTER_MS);
+}
+
+/** Whoever leaves the box may be about to open a board, and comes back by the address. */
+function writeNow(): void {
+  if (waiting === undefined) return;
+  clearTimeout(waiting);
+  waiting = undefined;
+  const { view, id } = place.peek();
+  if (view === 'boards' && id === null) writeFilter({});
 }
 
 /** Search, grouping, and the states with how many boards are in each. */
@@ -74,6 +80,7 @@ export function BoardsTools() {
           search.value = event.currentTarget.value;
           writeSoon();
         }}
+        onBlur={writeNow}
         onKeyDown={(event) => {
           if (event.key !== 'ArrowDown' && event.key !== 'Enter') return;
           event.preventDefault();
