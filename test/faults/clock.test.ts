@@ -67,6 +67,7 @@ describe.skipIf(!mosquittoAvailable() || LIBFAKETIME === undefined)('the wall cl
       await until(
         () => node.device.terminals('a').length >= 3,
         'the stored answer after a restart',
+        150_000,
       );
       expect(new Set(node.device.terminals('a'))).toEqual(new Set([first]));
       expect(await node.ask('after', { deadline_ms: 60_000 })).toBe('done');

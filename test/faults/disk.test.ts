@@ -28,29 +28,47 @@ describe.skipIf(!mosquittoAvailable() || noSmallDisk() !== null)('the disk', () 
     return { disk, node };
   }
 
-  /** Prompts until one is refused: the log has some free bytes in its last block. */
-  async function askUntilRefused(node: TestNode, prefix: string): Promise<string> {
-    for (let n = 0; n < 60; n += 1) {
-      const content = 'what is MQTT '.repeat(400);
+  /**
+   * Asks until one is refused, and says how. The log has some free bytes in its last block, so the first
+   * may be accepted; their answers then wait for room, in `ends`.
+   */
+  async function askUntilRefused(
+    node: TestNode,
+    prefix: string,
+    ends: Promise<string>[] = [],
+  ): Promise<string> {
+    const refusals: string[] = [];
+    const content = 'what is MQTT '.repeat(400);
+    for (let n = 0; n < 60 && refusals.length === 0; n += 1) {
       const messages = [{ role: 'user', content }];
-      const end = await node.ask(`${prefix}${n}`, { messages, max_tokens: 1 });
-      if (!/^(done|context_length_exceeded)$/.test(end)) return end;
+      const end = node.ask(`${prefix}${n}`, { messages, max_tokens: 1 }, 300_000);
+      void end.then((code) => {
+        if (!/^(done|context_length_exceeded)$/.test(code)) refusals.push(code);
+        return code;
+      });
+      ends.push(end);
+      await pause(300);
     }
-    return 'never refused';
+    await until(() => refusals.length > 0, 'a refusal', 60_000);
+    return refusals[0] ?? '';
   }
 
   it('full: prompts are refused as queue_full, the daemon lives, and serves when there is room', async () => {
     const { disk, node } = await onSmallDisk();
     expect(await node.ask('before')).toBe('done');
     disk.fill();
-    expect(await askUntilRefused(node, 'full')).toBe('queue_full');
+    const ends: Promise<string>[] = [];
+    expect(await askUntilRefused(node, 'full', ends)).toBe('queue_full');
     expect(await node.reports('disk_full')).toMatch(/disk_full/);
     await pause(PAST_THE_SWEEP_MS);
     expect(node.daemon.running()).toBe(true);
-    expect(await askUntilRefused(node, 'still')).toBe('queue_full');
+    expect(await askUntilRefused(node, 'still', ends)).toBe('queue_full');
     disk.makeRoom();
     expect(await node.ask('after')).toBe('done');
     await node.reports('disk_full', false, 90_000);
+    // What was accepted is answered, what was refused was told so.
+    for (const end of await Promise.all(ends))
+      expect(end).toMatch(/^(done|context_.*|queue_full)$/);
   });
 
   it('full, with the log on it too: the daemon lives and serves when there is room', async () => {

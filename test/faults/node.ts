@@ -10,6 +10,9 @@ import {
 } from '../e2e/harness.ts';
 import { type MosquittoBroker, startMosquitto } from '../fakes/brokers.ts';
 
+/** The same id and body again is the same prompt. */
+const ASK_AGAIN_MS = 15_000;
+
 export const root = `${BASE}/${NODE_ID}`;
 
 export type TestNode = {
@@ -67,8 +70,13 @@ export async function startNode(
     },
     async ask(id, fields = {}, timeoutMs = 120_000) {
       const messages = [{ role: 'user', content: 'what is MQTT' }];
-      await device.prompt({ id, messages, max_tokens: 32, ...fields });
-      const frame = await device.terminal(id, timeoutMs);
+      const publish = () => {
+        device.prompt({ id, messages, max_tokens: 32, ...fields }).catch(() => {});
+      };
+      publish();
+      // A broker that has forgotten the node drops what comes before the node is back.
+      const again = setInterval(publish, ASK_AGAIN_MS);
+      const frame = await device.terminal(id, timeoutMs).finally(() => clearInterval(again));
       return frame.type === 'done' ? 'done' : frame.error.code;
     },
     async close() {
