@@ -30,8 +30,11 @@ const EXPECTED_SETTLE_MS = 1000;
 
 /** Of 100 errors that are spread normally one is larger than so many standard deviations. */
 const ONE_IN_A_HUNDRED = 2.33;
-/** More of the budget is not kept clear of them, so that a sensor that raves does not stop the work. */
-const MOST_OFF = 0.3;
+/**
+ * More of the budget is not kept clear of them. A sensor's own noise is in them too: on a live simulated
+ * board, 0.3 held all windows with a fifth of the budget unused.
+ */
+const MOST_OFF = 0.12;
 
 /** The step that rates are stated for. */
 const TYPICAL: GovernorStep = { phase: 'decode', rows: 1, position: 256 };
