@@ -75,7 +75,11 @@ describe.skipIf(!mosquittoAvailable())(`${KILLS} SIGKILLs of daemon, engine and 
         const gapMs = random() * LONGEST_GAP_MS;
         if (random() < WAITING_SHARE) {
           const before = traffic.answered();
-          await until(() => traffic.answered() > before, 'an answer', PATIENCE_MS);
+          await until(() => traffic.answered() > before, 'an answer', PATIENCE_MS).catch(
+            (error: unknown) => {
+              throw new Error(`after kill ${n}: ${daemon.output().slice(-6000)}`, { cause: error });
+            },
+          );
         }
         await pause(gapMs);
         if (draw < SHARES.engine) {
