@@ -83,6 +83,7 @@ const TELEMETRY: Record<string, Record<string, (value: unknown) => unknown>> = {
     tokens_total: number,
     tokens_per_s: number,
     joules_per_token: number,
+    joules_total: number,
     slots_busy: number,
     slots: number,
     rss_bytes: number,
@@ -112,9 +113,21 @@ const TELEMETRY: Record<string, Record<string, (value: unknown) => unknown>> = {
     load1: number,
   },
 };
+/** Absent where a board has nothing to say, or is too old to know the field. */
+const OPTIONAL = new Set(['reason', 'joules_total']);
 const GROUPS = Object.entries(TELEMETRY).map(
   ([group, fields]) => [group, Object.entries(fields)] as const,
 );
+
+function clockOf(value: unknown): Pick<Telemetry, 'clock'> {
+  if (!isFields(value)) return {};
+  const bootMs = number(value['boot_ms']);
+  const boot = text(value['boot']);
+  const synchronised = flag(value['synchronised']);
+  if (bootMs === null || boot === null || synchronised === null) return {};
+  const corrected = value['corrected'] === true && { corrected: true };
+  return { clock: { synchronised, boot, boot_ms: bootMs, ...corrected } };
+}
 
 export function readTelemetry(payload: Buffer): Telemetry | undefined {
   const message = readJson(payload);
@@ -125,13 +138,15 @@ export function readTelemetry(payload: Buffer): Telemetry | undefined {
     node: text(message['node']) ?? '',
     profile: text(message['profile']) ?? '',
     uptime_s: number(message['uptime_s']) ?? 0,
+    ...(message['late'] === true && { late: true }),
+    ...clockOf(message['clock']),
   };
   for (const [group, fields] of GROUPS) {
     const given = isFields(message[group]) ? message[group] : {};
     const part: Fields = {};
     for (const [name, read] of fields) {
       const value = read(given[name]);
-      if (name !== 'reason' || value !== null) part[name] = value;
+      if (!OPTIONAL.has(name) || value !== null) part[name] = value;
     }
     clean[group] = part;
   }
