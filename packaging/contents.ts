@@ -19,6 +19,10 @@ export const LEFT_OUT: Readonly<Record<string, { why: string; namedBy?: RegExp }
   },
   'adm-zip': { why: 'for onnxruntime-node’s install script' },
   'global-agent': { why: 'for onnxruntime-node’s install script' },
+  'pg-cloudflare': {
+    why: 'for Cloudflare’s own runtime',
+    namedBy: /^node_modules\/pg\/lib\/stream\.js$/,
+  },
   commist: { why: 'for mqtt’s own command line' },
   'concat-stream': { why: 'for mqtt’s own command line' },
   'help-me': { why: 'for mqtt’s own command line' },
@@ -36,6 +40,7 @@ export const OPTIONAL_HELPERS: ReadonlySet<string> = new Set([
   'osx-temperature-sensor',
   're2',
   'pino-pretty',
+  'pg-native',
 ]);
 
 const OTHER_PLATFORM = /^@koromix\/koffi-/;
@@ -50,6 +55,8 @@ const NEVER: readonly RegExp[] = [
   /\.(?:[cm]?ts|map|md|markdown|flow|tsbuildinfo|html|ico|sh|yml|yaml|png|svg|gz)$/i,
   /(?:^|\/)(?:licen[cs]e|copying|notice|authors|contributors|cname|makefile|copyrightnotice)[^/]*$/i,
   /(?:^|\/)\.[^/]*/,
+  // OpenTelemetry comes three times; Node takes build/src.
+  /^build\/(?:esm|esnext)\//,
   // Command lines of the packages' own.
   /^bin\/.*\.js$|^(?:bin|lib\/cli)\.js$|\.bnf$/,
   /(?:^|\/)(?:eslint\.config|rollup\.config|karma\.conf|test|tests|bench(?:_\w+)?|benchmark|example)\.[cm]?js$/i,

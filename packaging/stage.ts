@@ -92,6 +92,12 @@ function stageProgram(checkout: string, root: string, version: string): void {
   execFileSync(process.execPath, [compiler, ...args, '--outDir', join(home, 'dist')], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const page = ['build', '--config', join(checkout, 'src/fleet/web/vite.config.ts')];
+  const bundler = join(checkout, 'node_modules/vite/bin/vite.js');
+  const into = ['--outDir', join(home, 'dist/fleet/web'), '--logLevel', 'warn'];
+  execFileSync(process.execPath, [bundler, ...page, ...into], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   for (const file of filesBelow(join(home, 'dist'))) {
     put(home, `dist/${file}`, readFileSync(join(home, 'dist', file)));
   }

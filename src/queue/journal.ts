@@ -40,8 +40,7 @@ const PRUNE_BATCH = 500;
 export function openJournal(options: JournalOptions): Journal {
   const { path, clock, limits, logger } = options;
   const database = openDatabase(path, (report) => {
-    const fate = report.goesOn ? 'what can be read goes on' : 'a fresh one was begun';
-    logger.error(report, `the journal was damaged: set aside, ${fate}`);
+    logger.error(report, 'the journal was damaged and set aside');
     options.onCorrupt?.(report);
   });
   try {

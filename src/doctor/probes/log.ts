@@ -18,7 +18,7 @@ export const PUBLIC_FIELDS: ReadonlySet<string> = new Set(
   attempt attempts restarts failures state threads verb policy policies khz trouble digest depth
   unsent covers sessionPresent movedTo type target endpoint difficulty outcome finish ahead bytes
   redelivered promptTokens tokens prefillMs decodeMs firstTokenMs totalMs agree compared same
-  answers timeline`.split(/\s+/),
+  answers timeline goesOn`.split(/\s+/),
 );
 
 const isPlain = (value: unknown): boolean =>

@@ -44,18 +44,22 @@ describe('the npm package', () => {
     'models/twowatt-nano/gate.json',
     'systemd/twowatt.service',
     'ecosystem.config.cjs',
+    'dist/fleet/web/index.html',
+    'dist/fleet/web/board.html.gz',
   ])('has %s', (path) => {
     expect(files).toContain(path);
   });
 
   it('has no sources, tests, benches, source maps, build tools or secrets', () => {
     const allowed =
-      /^(?:bin|dist|device-profiles|models|scenarios|systemd)\/|^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ecosystem\.config\.cjs)$/;
+      /^(?:bin|dist|device-profiles|examples|models|scenarios|systemd)\/|^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ecosystem\.config\.cjs)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
     expect(
       files.filter((path) => /\.(?:ts|map|pem|key|sqlite\S*|log|tgz)$|\/\./.test(path)),
     ).toEqual([]);
-    expect(files.filter((path) => /^dist\/.*(?<!\.js|\.json)$/.test(path))).toEqual([]);
+    expect(files.filter((path) => /^dist\/(?!fleet\/web\/).*(?<!\.js|\.json)$/.test(path))).toEqual(
+      [],
+    );
   });
 
   it('is smaller than 20 MB unpacked: the model, the program, nothing else', () => {
