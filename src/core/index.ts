@@ -4,6 +4,7 @@
  */
 export * from './atomic-file.ts';
 export * from './clock.ts';
+export * from './cpu.ts';
 export * from './errors.ts';
 export * from './ids.ts';
 export * from './logger.ts';

@@ -1,26 +1,8 @@
 import { type Clock, TwowattError } from '../core/index.ts';
-import type { TerminalFrame } from '../protocol/index.ts';
+import type { DecisionEntry, TerminalFrame } from '../protocol/index.ts';
 
 /** How many the node remembers; they are gone with the process. */
 const REMEMBERED = 200;
-
-/** How one prompt went, without its text. */
-export type DecisionEntry = {
-  id: string;
-  /** RFC 3339. */
-  ts: string;
-  target: 'edge' | 'cloud' | null;
-  endpoint: string | null;
-  reasons: string[];
-  difficulty: number | null;
-  escalated: boolean;
-  confidence: number | null;
-  cost: { amount: number; currency: string } | null;
-  joules: number | null;
-  total_ms: number | null;
-  /** Code of the error that it ended with; null for an answer. */
-  error: string | null;
-};
 
 /** The last routing decisions, for the verb `decisions`. */
 export type Decisions = {

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/index.ts';
-import { type Clock, isErrno, type Logger, writeFileAtomic } from '../core/index.ts';
+import { type Clock, isErrno, type Logger, processCpuMs, writeFileAtomic } from '../core/index.ts';
 import type { EngineSupervisor } from '../engine/index.ts';
 import {
   createGovernorLoop,
@@ -118,10 +118,7 @@ export function startGoverning(options: {
         clock,
         sampleHz: config().governor.sample_hz,
         sample: () => sensors.sample(),
-        ownCpuMs() {
-          const { user, system } = process.cpuUsage();
-          return (user + system) / 1000;
-        },
+        ownCpuMs: processCpuMs,
         applyOrder(order) {
           // A profile may know more cores than this container or simulated board really has.
           const most = Math.min(order.threads, availableParallelism());

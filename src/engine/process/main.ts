@@ -4,7 +4,7 @@
  * outlives its daemon; an error outside a job ends it too, and the supervisor starts another.
  */
 import { randomBytes } from 'node:crypto';
-import { TwowattError } from '../../core/index.ts';
+import { processCpuMs, TwowattError } from '../../core/index.ts';
 import type { ModelManifest } from '../../protocol/index.ts';
 import type { FromEngine, ToEngine } from '../messages.ts';
 import { answer, type Workbench } from './answer.ts';
@@ -31,10 +31,6 @@ type Opened = {
 
 const nowMs = () => performance.now();
 
-function processCpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 let opened: Opened | undefined;
 let running: { job: number; controller: AbortController } | undefined;
 let steps = 0;

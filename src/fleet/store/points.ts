@@ -1,4 +1,4 @@
-import type { SeriesColumn, SeriesField } from '../../protocol/fleet/index.ts';
+import type { FleetSeriesResponse, SeriesColumn, SeriesField } from '../../protocol/fleet/index.ts';
 import { SERIES_FIELD_NAMES } from '../../protocol/fleet/index.ts';
 import { KINDS } from './values.ts';
 
@@ -52,6 +52,30 @@ export function toColumns(
       { mean: pick(index, 'mean'), min: pick(index, 'min'), max: pick(index, 'max') },
     ]),
   );
+}
+
+/** The fleet at one moment, or on average over a step. */
+export type FleetRow = Record<
+  't' | 'online' | 'offline' | 'stale' | 'watts' | 'tokens_per_s',
+  number
+>;
+
+/** Rows of the fleet's history as the API has them, a list for each field. */
+export function toFleetSeries(
+  rows: FleetRow[],
+  range: { fromMs: number; toMs: number; stepMs: number },
+): FleetSeriesResponse {
+  return {
+    from_ms: range.fromMs,
+    to_ms: range.toMs,
+    step_ms: range.stepMs,
+    t_ms: rows.map(({ t }) => t),
+    online: rows.map(({ online }) => online),
+    offline: rows.map(({ offline }) => offline),
+    stale: rows.map(({ stale }) => stale),
+    watts: rows.map(({ watts }) => watts),
+    tokens_per_s: rows.map(({ tokens_per_s }) => tokens_per_s),
+  };
 }
 
 /** The shortest step, whole seconds, at which a range has at most `most` points. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { newId, TwowattError } from '../../../core/index.ts';
+import { newId, processCpuMs, TwowattError } from '../../../core/index.ts';
 import {
   acknowledgeSchema,
   actionSchema,
@@ -353,7 +353,7 @@ export function createHandlers(parts: FleetParts, access: Access): Handlers {
         listeners: parts.events.listeners(),
         process: {
           residentBytes: process.memoryUsage.rss(),
-          cpuS: Math.round(process.cpuUsage().user + process.cpuUsage().system) / 1e6,
+          cpuS: processCpuMs() / 1000,
         },
       }),
     }),

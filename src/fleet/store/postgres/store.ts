@@ -6,7 +6,7 @@ import {
   SERIES_FIELDS,
   SERIES_FIELD_NAMES,
 } from '../../../protocol/fleet/index.ts';
-import { stepFor } from '../points.ts';
+import { type FleetRow, stepFor, toFleetSeries } from '../points.ts';
 import type { DocumentKind, FleetStore, Sample, StoredDocument } from '../types.ts';
 import { createLeadership } from './leadership.ts';
 import { dropOld, LATENESS_MS, rollUpSome } from './rollups.ts';
@@ -169,25 +169,13 @@ export async function openPostgresStore(
     },
     async fleetSeries({ fromMs, toMs, stepMs: wanted }) {
       const stepMs = Math.max(wanted, stepFor(toMs - fromMs, MOST_SERIES_POINTS));
-      const { rows } = await pool.query<
-        Record<'t' | 'online' | 'offline' | 'stale' | 'watts' | 'tokens_per_s', number>
-      >(
+      const { rows } = await pool.query<FleetRow>(
         `SELECT (floor(extract(epoch FROM t) * 1000 / $1) * $1)::float8 AS t, avg(online)::float8 AS online, avg(offline)::float8 AS offline,
            avg(stale)::float8 AS stale, avg(watts)::float8 AS watts, avg(tokens_per_s)::float8 AS tokens_per_s
          FROM fleet_sample WHERE t >= to_timestamp($2 / 1000.0) AND t < to_timestamp($3 / 1000.0) GROUP BY 1 ORDER BY 1`,
         [stepMs, fromMs, toMs],
       );
-      return {
-        from_ms: fromMs,
-        to_ms: toMs,
-        step_ms: stepMs,
-        t_ms: rows.map(({ t }) => t),
-        online: rows.map(({ online }) => online),
-        offline: rows.map(({ offline }) => offline),
-        stale: rows.map(({ stale }) => stale),
-        watts: rows.map(({ watts }) => watts),
-        tokens_per_s: rows.map(({ tokens_per_s }) => tokens_per_s),
-      };
+      return toFleetSeries(rows, { fromMs, toMs, stepMs });
     },
     async document(kind, id) {
       const { rows } = await pool.query<DocumentRow>(

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AuditEntry, BoardRecord } from '../../../protocol/fleet/index.ts';
 import type { DocumentKind, FleetSample, StoredDocument } from '../types.ts';
+import type { FleetRow } from '../points.ts';
 
 type DocumentRow = { id: string; updated_ms: number; body: string };
 
@@ -86,10 +87,7 @@ export function createDocuments(db: DatabaseSync) {
         .prepare(
           'SELECT (t / CAST(?1 AS INTEGER)) * CAST(?1 AS INTEGER) AS t, avg(online) AS online, avg(offline) AS offline, avg(stale) AS stale, avg(watts) AS watts, avg(tokens_per_s) AS tokens_per_s FROM fleet WHERE t >= ?2 AND t < ?3 GROUP BY 1 ORDER BY 1',
         )
-        .all(stepMs, fromMs, toMs) as Record<
-        't' | 'online' | 'offline' | 'stale' | 'watts' | 'tokens_per_s',
-        number
-      >[];
+        .all(stepMs, fromMs, toMs) as FleetRow[];
     },
     sizeBytes(): number {
       const { bytes } = db

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { TwowattError } from '../../../core/index.ts';
 import { MOST_SERIES_POINTS, SERIES_FIELD_NAMES } from '../../../protocol/fleet/index.ts';
-import { stepFor } from '../points.ts';
+import { stepFor, toFleetSeries } from '../points.ts';
 import type { FleetStore } from '../types.ts';
 import type { Operations } from './worker.ts';
 
@@ -85,17 +85,7 @@ export async function openSqliteStore(path: string): Promise<FleetStore> {
     async fleetSeries({ fromMs, toMs, stepMs: wanted }) {
       const stepMs = Math.max(wanted, stepFor(toMs - fromMs, MOST_SERIES_POINTS));
       const rows = await call('fleetRows', [{ fromMs, toMs, stepMs }]);
-      return {
-        from_ms: fromMs,
-        to_ms: toMs,
-        step_ms: stepMs,
-        t_ms: rows.map(({ t }) => t),
-        online: rows.map(({ online }) => online),
-        offline: rows.map(({ offline }) => offline),
-        stale: rows.map(({ stale }) => stale),
-        watts: rows.map(({ watts }) => watts),
-        tokens_per_s: rows.map(({ tokens_per_s }) => tokens_per_s),
-      };
+      return toFleetSeries(rows, { fromMs, toMs, stepMs });
     },
     document: (kind, id) => call('document', [kind, id]),
     documents: (kind, options) => call('documents', [kind, options]),

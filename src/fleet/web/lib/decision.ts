@@ -1,31 +1,17 @@
-/** A routing decision as boards tell it (verb `decisions`); none of it is text of a prompt. */
-export type Decision = {
-  id: string;
-  ts: string;
-  target: 'edge' | 'cloud' | null;
-  endpoint: string | null;
-  reasons: string[];
-  difficulty: number | null;
-  escalated: boolean;
-  confidence: number | null;
-  cost: { amount: number; currency: string } | null;
-  joules: number | null;
-  total_ms: number | null;
-  error: string | null;
-};
+import type { DecisionEntry } from '../../../protocol/index.ts';
 
 type AnswerFacts = {
   id?: string;
-  route?: Pick<Decision, 'target' | 'endpoint' | 'reasons' | 'difficulty' | 'escalated'>;
+  route?: Pick<DecisionEntry, 'target' | 'endpoint' | 'reasons' | 'difficulty' | 'escalated'>;
   confidence?: number | null;
-  cost?: Decision['cost'];
+  cost?: DecisionEntry['cost'];
   energy?: { joules: number | null };
   timing?: { total_ms: number };
   error?: { code: string };
 };
 
 /** The board's event `answer` in the form of its list of decisions. */
-export function answerToDecision(answer: AnswerFacts, atMs: number): Decision {
+export function answerToDecision(answer: AnswerFacts, atMs: number): DecisionEntry {
   const { route, timing, energy } = answer;
   return {
     id: answer.id ?? '',
@@ -43,7 +29,7 @@ export function answerToDecision(answer: AnswerFacts, atMs: number): Decision {
   };
 }
 
-const NOTHING: Decision = {
+const NOTHING: DecisionEntry = {
   id: '',
   ts: '',
   target: null,
@@ -59,7 +45,7 @@ const NOTHING: Decision = {
 };
 
 /** Boards of other versions tell less or more: what is missing is unknown, not an error. */
-export function readDecisions(list: readonly unknown[]): Decision[] {
+export function readDecisions(list: readonly unknown[]): DecisionEntry[] {
   return list
     .filter((entry) => typeof entry === 'object' && entry !== null)
     .map((entry) => {

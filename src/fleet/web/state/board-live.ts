@@ -1,7 +1,12 @@
 import { signal } from '@preact/signals';
-import type { HealthCondition, StateMessage, Telemetry } from '../../../protocol/index.ts';
+import type {
+  DecisionEntry,
+  HealthCondition,
+  StateMessage,
+  Telemetry,
+} from '../../../protocol/index.ts';
 import type { StreamEvent } from '../lib/event-text.ts';
-import { answerToDecision, type Decision, readDecisions } from '../lib/decision.ts';
+import { answerToDecision, readDecisions } from '../lib/decision.ts';
 import { emptyHistory, type History, type Point, withPoint } from '../lib/history.ts';
 import { get, hooks, isApiError } from './api.ts';
 import { createFeed } from './feed.ts';
@@ -10,7 +15,7 @@ import { createFeed } from './feed.ts';
 export const telemetry = signal<Telemetry | null>(null);
 export const health = signal<readonly HealthCondition[]>([]);
 export const boardState = signal<StateMessage['state'] | null>(null);
-export const decisions = signal<readonly Decision[]>([]);
+export const decisions = signal<readonly DecisionEntry[]>([]);
 /** The board keeps no history: the page has what it saw itself. */
 export const history = signal<History>(emptyHistory());
 export const needsToken = signal(false);

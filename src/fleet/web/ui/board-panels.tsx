@@ -1,7 +1,6 @@
-import type { HealthCondition, Telemetry } from '../../../protocol/index.ts';
+import type { DecisionEntry, HealthCondition, Telemetry } from '../../../protocol/index.ts';
 import { f, t, tCode } from '../i18n/index.ts';
 import { inOneLine, UNKNOWN } from '../lib/format.ts';
-import type { Decision } from '../lib/decision.ts';
 import type { History } from '../lib/history.ts';
 import { Chart } from './chart.tsx';
 import { Empty, Panel, SeverityMark } from './parts.tsx';
@@ -131,7 +130,7 @@ export function BoardCharts(props: { history: History; fromMs: number; toMs: num
   );
 }
 
-export function Decisions({ list }: { list: readonly Decision[] }) {
+export function Decisions({ list }: { list: readonly DecisionEntry[] }) {
   if (list.length === 0) return <Empty small title={t('decisions.none')} />;
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label={t('decisions.title')}>
