@@ -33,15 +33,21 @@ export const NO_COUNTS: Record<ActionStatus, number> = {
 export type Actions = {
   /** Begins it and answers at once; progress goes to `tell`. */
   start(input: InferOutput<typeof actionSchema>, user: string): Promise<ActionRecord>;
-  /** Asks these boards, 64 at a time; `onResult` after each. Resolves when all have answered or timed out. */
+  /**
+   * Asks these boards in their order, 64 at a time; `onResult` when one is asked (`sent`) and when it is done.
+   * Resolves when all have answered or timed out; after an abort, when those have that were asked.
+   */
   perform(
     verb: ActionVerb,
     args: Record<string, unknown>,
     nodes: readonly string[],
     onResult: (result: ActionResult) => void,
+    signal?: AbortSignal,
   ): Promise<void>;
   list(limit: number): Promise<ActionRecord[]>;
   get(id: string): Promise<ActionRecord | undefined>;
+  /** Ends what this server left running when it died; what had not answered by then is a `timeout`. */
+  endOrphans(): Promise<void>;
 };
 
 /** The boards of a selection, by id. Throws `invalid_request` when none or another number than expected is meant. */
@@ -72,15 +78,18 @@ export function createActions(options: {
   requests: Requests;
   store: FleetStore;
   clock: Clock;
+  /** Marks the actions of this server among those of several. */
+  serverId: string;
   tell: (action: ActionRecord) => void;
 }): Actions {
-  const { registry, requests, store, clock } = options;
+  const { registry, requests, store, clock, serverId } = options;
   const running = new Map<string, ActionRecord>();
 
-  const perform: Actions['perform'] = async (verb, args, nodes, onResult) => {
+  const perform: Actions['perform'] = async (verb, args, nodes, onResult, signal) => {
     const queue = nodes.values();
     const worker = async (): Promise<void> => {
       for (const node of queue) {
+        if (signal?.aborted === true) return;
         const began = clock.monotonicMs();
         const result: ActionResult = {
           node,
@@ -138,7 +147,7 @@ export function createActions(options: {
     async start(input, user) {
       const boards = selectBoards(registry, input.boards, input.expected_boards);
       const record: ActionRecord = {
-        id: newId(),
+        id: `${serverId}.${newId()}`,
         verb: input.verb,
         args: input.args,
         user,
@@ -168,6 +177,21 @@ export function createActions(options: {
       return (
         running.get(id) ?? ((await store.document('action', id))?.body as ActionRecord | undefined)
       );
+    },
+    async endOrphans() {
+      for (const { body } of await store.documents('action')) {
+        const record = body as ActionRecord;
+        if (record.ended_ms !== null || !record.id.startsWith(`${serverId}.`)) continue;
+        record.ended_ms = clock.wallMs();
+        record.counts.timeout += record.counts.pending + record.counts.sent;
+        record.counts.pending = record.counts.sent = 0;
+        record.results = record.results.map((result) =>
+          result.status === 'pending' || result.status === 'sent'
+            ? { ...result, status: 'timeout' }
+            : result,
+        );
+        await store.putDocument('action', record.id, record, clock.wallMs());
+      }
     },
   };
 }

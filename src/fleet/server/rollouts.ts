@@ -1,5 +1,10 @@
 import { type Clock, newId, sleep, TwowattError } from '../../core/index.ts';
-import type { ActionResult, BoardRecord, RolloutRecord } from '../../protocol/fleet/index.ts';
+import type {
+  ActionResult,
+  BoardRecord,
+  RolloutRecord,
+  RolloutWave,
+} from '../../protocol/fleet/index.ts';
 import type { rolloutSchema } from '../../protocol/fleet/index.ts';
 import type { InferOutput } from 'valibot';
 import type { FleetStore } from '../store/index.ts';
@@ -11,11 +16,13 @@ type Input = InferOutput<typeof rolloutSchema>;
 /** During a soak the boards that were done are looked at this often. */
 const LOOK_MS = 2000;
 const MOST_PROBLEMS = 200;
+/** How far a running wave is, is stored so often: after a crash the boards since then are asked once more. */
+const SAVE_MS = 1000;
 
 export type Rollouts = {
   start(input: Input, user: string): Promise<RolloutRecord>;
   abort(id: string, user: string): Promise<RolloutRecord>;
-  /** After a halt: goes on with what is left; what made it halt counts as accepted. */
+  /** After a halt: goes on with the boards not asked yet; what made it halt counts as accepted. */
   resume(id: string, user: string): Promise<RolloutRecord>;
   list(limit: number): Promise<RolloutRecord[]>;
   get(id: string): Promise<RolloutRecord | undefined>;
@@ -107,7 +114,8 @@ export function createRollouts(options: {
         .join('; ');
       await save(record);
     };
-    const onResult = (result: ActionResult): void => {
+    const onResult = (wave: RolloutWave, result: ActionResult): void => {
+      if (result.status === 'sent' || result.status === 'skipped') wave.asked += 1;
       if (result.status === 'sent') return;
       record.counts.pending -= 1;
       record.counts[result.status] += 1;
@@ -124,10 +132,18 @@ export function createRollouts(options: {
           before.set(node, new Set(complaints(registry.board(node), record.halt_on)));
         }
         await save(record);
-        await actions.perform(record.verb, record.args, wave.boards, onResult);
+        const progress = clock.setRepeating(SAVE_MS, () => void save(record).catch(() => {}));
+        try {
+          const left = wave.boards.slice(wave.asked);
+          const take = (result: ActionResult): void => onResult(wave, result);
+          await actions.perform(record.verb, record.args, left, take, signal);
+        } finally {
+          progress.cancel();
+        }
         touched.push(...wave.boards);
+        // With the answers of those that had been asked by then.
+        if (signal.aborted) return save(record);
       }
-      if (signal.aborted) return;
       if (mustHalt()) return halt();
       if (index < record.waves.length - 1 || record.waves.length === 1) {
         record.state = 'soaking';
@@ -183,6 +199,7 @@ export function createRollouts(options: {
         waves: planWaves(nodes, input.canary_share, input.wave_share).map((wave) => ({
           boards: wave,
           state: 'waiting',
+          asked: 0,
         })),
         soak_until_ms: null,
         counts: { ...NO_COUNTS, pending: nodes.length },
@@ -208,8 +225,14 @@ export function createRollouts(options: {
       if (record.state !== 'halted' || running.has(id)) {
         throw new TwowattError('invalid_request', `the roll-out is ${record.state}, not halted`);
       }
-      // A wave that was cut off in the middle is not sent again: its boards have been asked.
-      for (const wave of record.waves) if (wave.state !== 'waiting') wave.state = 'done';
+      for (const wave of record.waves) {
+        if (wave.asked >= wave.boards.length) wave.state = 'done';
+        else wave.state = 'waiting';
+      }
+      const left = record.waves.reduce((sum, { boards, asked }) => sum + boards.length - asked, 0);
+      // Whoever was asked by a server that died before the answer will not be heard any more.
+      record.counts.timeout += record.counts.pending - left;
+      record.counts.pending = left;
       record.state = 'running';
       record.reason = `resumed by ${user}`;
       await save(record);

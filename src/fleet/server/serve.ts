@@ -107,6 +107,7 @@ export async function startFleet(options: FleetOptions): Promise<FleetServer> {
       requests,
       store,
       clock,
+      serverId,
       tell: (action) => events.tell('action', action),
     });
     const rollouts = createRollouts({
@@ -117,6 +118,7 @@ export async function startFleet(options: FleetOptions): Promise<FleetServer> {
       serverId,
       tell: (rollout) => events.tell('rollout', rollout),
     });
+    await actions.endOrphans();
     await rollouts.haltOrphans();
 
     let overview: { value: Overview; atMs: number } | undefined;

@@ -79,6 +79,7 @@ export function createSimulatedBoard(options: BoardOptions): SimulatedBoard {
       unknown
     >;
     const outcome = answerSimulated(verb, args, plant, {
+      wallMs: options.wallMs,
       setState: sayState,
       republish: () => publish(topics.info, plant.info(options.version), true),
       restart() {

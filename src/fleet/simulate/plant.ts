@@ -54,10 +54,13 @@ export const BOARD_KINDS: readonly BoardKind[] = [
   },
 ];
 
+export const DEFAULT_BUDGET_W = 2;
+export const DEFAULT_LIMIT_C = 75;
+
 const DAY_S = 86_400;
 const THERMAL_TIME_S = 240;
 /** Price of a million tokens that the cloud would have asked for. */
-const CLOUD_PRICE = 0.6;
+export const CLOUD_PRICE = 0.6;
 const TOKENS_PER_ANSWER = 60;
 
 /** Numbers from 0 to 1 that follow from the seed alone (mulberry32). */
@@ -101,7 +104,7 @@ export function createPlant(node: string, seed: number): Plant {
 
   const plant: Plant = {
     kind,
-    settings: { budgetW: 2, limitC: 75 },
+    settings: { budgetW: DEFAULT_BUDGET_W, limitC: DEFAULT_LIMIT_C },
     model: 'twowatt-nano',
     draining: false,
     fanStopped: false,

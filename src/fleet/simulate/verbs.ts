@@ -1,7 +1,15 @@
 import { type ErrorBody, TwowattError } from '../../core/index.ts';
-import type { Plant } from './plant.ts';
+import type { DecisionEntry } from '../../protocol/index.ts';
+import { CLOUD_PRICE, DEFAULT_BUDGET_W, DEFAULT_LIMIT_C, type Plant } from './plant.ts';
+
+/** One in so many of the made-up answers came from the cloud. */
+const CLOUD_EVERY = 4;
+const DECISIONS = 50;
+const DECISION_EVERY_MS = 40_000;
 
 export type VerbEffects = {
+  /** The board's own time, milliseconds since 1970. */
+  wallMs(): number;
   setState(state: 'online' | 'draining'): void;
   restart(): void;
   /** Info has changed. */
@@ -65,13 +73,9 @@ function answer(
     case 'config.get':
       return {
         settings: [
-          { key: 'governor.budget_w', value: settings.budgetW, origin: { source: 'default' } },
-          {
-            key: 'governor.temperature_limit_c',
-            value: settings.limitC,
-            origin: { source: 'default' },
-          },
-          { key: 'log.level', value: 'info', origin: { source: 'default' } },
+          setting('governor.budget_w', settings.budgetW, DEFAULT_BUDGET_W),
+          setting('governor.temperature_limit_c', settings.limitC, DEFAULT_LIMIT_C),
+          setting('log.level', 'info', 'info'),
         ],
       };
     case 'config.set': {
@@ -106,17 +110,39 @@ function answer(
       plant.model = 'twowatt-nano';
       effects.republish();
       return { active: plant.model };
-    case 'decisions':
+    case 'decisions': {
+      const limit = Math.min(Number(args['limit'] ?? 20), DECISIONS);
       return {
-        decisions: ['edge', 'cloud', 'edge'].map((target, index) => ({
-          id: `simulated-${index}`,
-          target,
-          reasons: [target === 'edge' ? 'low_difficulty' : 'high_difficulty'],
-          difficulty: target === 'edge' ? 0.2 : 0.8,
-          escalated: false,
-        })),
+        decisions: Array.from({ length: limit }, (_, i) => decision(i, plant, effects.wallMs())),
       };
+    }
     default:
       throw new TwowattError('unsupported', `${verb} is not simulated`);
   }
+}
+
+const setting = (key: string, value: unknown, byDefault: unknown) => ({
+  key,
+  value,
+  origin: { source: value === byDefault ? 'default' : 'remote', detail: null },
+});
+
+/** As the daemon's own list has them, newest first. */
+function decision(index: number, { kind }: Plant, nowMs: number): DecisionEntry {
+  const cloud = index % CLOUD_EVERY === CLOUD_EVERY - 1;
+  const tokens = 20 + ((index * 17) % 60);
+  return {
+    id: `simulated-${index}`,
+    ts: new Date(nowMs - (index + 1) * DECISION_EVERY_MS).toISOString(),
+    target: cloud ? 'cloud' : 'edge',
+    endpoint: cloud ? 'ernie-cloud' : null,
+    reasons: [cloud ? 'high_difficulty' : 'low_difficulty'],
+    difficulty: cloud ? 0.81 : 0.1 + (index % 7) / 20,
+    escalated: false,
+    confidence: cloud ? null : 0.93,
+    cost: cloud ? { amount: (tokens * CLOUD_PRICE) / 1e6, currency: 'USD' } : null,
+    joules: cloud ? null : (tokens * kind.busyW) / kind.tokensPerS,
+    total_ms: cloud ? 900 + tokens * 8 : (tokens / kind.tokensPerS) * 1000,
+    error: null,
+  };
 }

@@ -81,6 +81,13 @@ export type RolloutInput = v.InferInput<typeof rolloutSchema>;
  */
 export type RolloutState = 'running' | 'soaking' | 'halted' | 'done' | 'aborted';
 
+export type RolloutWave = {
+  boards: string[];
+  state: 'waiting' | 'running' | 'soaking' | 'done';
+  /** How many of its boards have been asked, in their order. */
+  asked: number;
+};
+
 export type RolloutRecord = {
   id: string;
   verb: ActionVerb;
@@ -97,7 +104,7 @@ export type RolloutRecord = {
   halt_on: string[] | null;
   max_failures: number;
   /** The first is the canary. */
-  waves: { boards: string[]; state: 'waiting' | 'running' | 'soaking' | 'done' }[];
+  waves: RolloutWave[];
   /** When the running soak ends; null outside of one. */
   soak_until_ms: number | null;
   counts: Record<ActionStatus, number>;

@@ -7,6 +7,7 @@ import type {
   FleetEventName,
   FleetEvents,
   RolloutRecord,
+  RolloutWave,
 } from '../../../src/protocol/fleet/index.ts';
 import { alertsExample, noCounts, rulesExample } from './answers.ts';
 import { makeBoards, seeded, stir, type VirtualBoard } from './boards.ts';
@@ -21,6 +22,8 @@ export type FakeFleetOptions = {
   /** How long a board takes for a request, milliseconds. */
   answerMs?: number;
 };
+
+const waiting = (boards: string[]): RolloutWave => ({ boards, state: 'waiting', asked: 0 });
 
 /** Everything that the fake fleet server knows. Events go to whoever listens. */
 export type FakeFleet = ReturnType<typeof createFakeFleet>;
@@ -138,9 +141,9 @@ export function createFakeFleet(options: FakeFleetOptions) {
   ): RolloutRecord {
     const canary = Math.max(1, Math.round(nodes.length * plan.canary_share));
     const wave = Math.max(1, Math.round(nodes.length * plan.wave_share));
-    const waves: RolloutRecord['waves'] = [{ boards: nodes.slice(0, canary), state: 'waiting' }];
+    const waves: RolloutWave[] = [nodes.slice(0, canary)].map(waiting);
     for (let at = canary; at < nodes.length; at += wave) {
-      waves.push({ boards: nodes.slice(at, at + wave), state: 'waiting' });
+      waves.push(waiting(nodes.slice(at, at + wave)));
     }
     const record: RolloutRecord = {
       ...plan,
@@ -179,7 +182,7 @@ export function createFakeFleet(options: FakeFleetOptions) {
       if (status !== 'ok') problems.push({ node, reason: error?.message ?? 'no answer' });
     }
     const waves = record.waves.map((each, at) =>
-      at === index ? { ...each, state: 'done' as const } : each,
+      at === index ? { ...each, state: 'done' as const, asked: each.boards.length } : each,
     );
     const failed = counts.error + counts.timeout;
     if (failed > record.max_failures) {

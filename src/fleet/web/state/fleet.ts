@@ -153,13 +153,20 @@ export function stop(): void {
   feed.stop();
 }
 
+/** The answer to a request may come after events that tell what became of it since: those stand. */
 export function noteAction(action: ActionRecord): void {
-  put(actions, [action]);
+  if (!isFurther(actions.value.get(action.id), action)) put(actions, [action]);
 }
 
 export function noteRollout(rollout: RolloutRecord): void {
-  put(rollouts, [rollout]);
+  if (!isFurther(rollouts.value.get(rollout.id), rollout)) put(rollouts, [rollout]);
 }
+
+type Progress = Pick<ActionRecord, 'ended_ms' | 'counts'>;
+const isFurther = (known: Progress | undefined, told: Progress): boolean =>
+  known !== undefined &&
+  ((known.ended_ms !== null && told.ended_ms === null) ||
+    known.counts.pending < told.counts.pending);
 
 export function noteAlert(alert: AlertRecord): void {
   put(alerts, [alert]);

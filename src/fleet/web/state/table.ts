@@ -62,18 +62,23 @@ function reorder(): void {
 
 const terms = computed(() => readQuery(search.value, (name) => BOARD_FIELD_NAMES.has(name)));
 
-export const table = computed<Table>(() => {
+/** All boards in order, kept apart from the filter: a letter in the search box must not sort ten thousand. */
+const inOrder = computed<Board[]>(() => {
   void orderVersion.value;
+  return sortBoards([...boards.values()], sorting.value);
+});
+
+export const table = computed<Table>(() => {
   const counts = new Map<Look, number>();
   const kept: Board[] = [];
   let total = 0;
-  for (const board of boards.values()) {
-    if (!fulfils(board, terms.value)) continue;
+  for (const ordered of inOrder.value) {
+    const board = boards.get(ordered.node);
+    if (board === undefined || !fulfils(board, terms.value)) continue;
     total += 1;
     counts.set(board.look, (counts.get(board.look) ?? 0) + 1);
     if (looks.value.size === 0 || looks.value.has(board.look)) kept.push(board);
   }
-  sortBoards(kept, sorting.value);
   return {
     lines: linesOf(kept, grouping.value, folded.value),
     shown: kept.map(({ node }) => node),

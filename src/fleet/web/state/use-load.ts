@@ -5,7 +5,8 @@ export type Loaded<Value> = {
   value: Value | null;
   problem: string | null;
   loading: boolean;
-  reload: () => void;
+  /** Resolves when the new answer, or its problem, is here. */
+  reload: () => Promise<void>;
 };
 
 /**
@@ -54,6 +55,6 @@ export function useLoad<Value>(
     value: value?.value ?? null,
     problem,
     loading,
-    reload: () => void run(),
+    reload: run,
   };
 }

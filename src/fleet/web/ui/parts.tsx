@@ -121,7 +121,8 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   );
 }
 
-export function Problem({ text, onRetry }: { text: string; onRetry?: () => void }) {
+export function Problem(props: { text: string; onRetry?: () => void | Promise<void> }) {
+  const { text, onRetry } = props;
   return (
     <div class="empty small" role="alert">
       <span class="look">
@@ -132,7 +133,7 @@ export function Problem({ text, onRetry }: { text: string; onRetry?: () => void 
       </span>
       <p>{text}</p>
       {onRetry === undefined ? null : (
-        <button type="button" class="button" onClick={onRetry}>
+        <button type="button" class="button" onClick={() => void onRetry()}>
           {t('retry')}
         </button>
       )}

@@ -4,6 +4,8 @@ import { scrollToShow, visibleWindow } from '../lib/window.ts';
 
 const OVERSCAN = 4;
 const HEAD_HEIGHT = 30;
+/** Jumps of more than half a screen that follow each other faster than this are not read, only passed. */
+const HASTE_MS = 100;
 
 /**
  * A grid of any number of rows of which only those in view exist. The focus stays on the grid; the
@@ -19,25 +21,38 @@ export function VirtualGrid(props: {
   rowHeight: number;
   active: number;
   head: ComponentChildren;
-  /** `slot` names one of as many places as are drawn: a row that scrolls in takes over one that left. */
-  row: (index: number, top: number, slot: string) => ComponentChildren;
+  /**
+   * `slot` names one of as many places as are drawn: a row that scrolls in takes over one that left. `hasty`
+   * says that the next rows will be others: then what names the row is enough.
+   */
+  row: (index: number, top: number, slot: string, hasty: boolean) => ComponentChildren;
   rowId: (index: number) => string;
   onKey: (event: KeyboardEvent, page: number) => void;
 }) {
   const { count, rowHeight, active } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ scrollTop: 0, height: 600 });
+  const [view, setView] = useState({ scrollTop: 0, height: 600, hasty: false });
+  const last = useRef({ scrollTop: 0, jumpedAtMs: -Infinity });
 
   const measure = (): void => {
     const element = box.current;
     if (element === null) return;
-    const { scrollTop, clientHeight } = element;
+    const { scrollTop, clientHeight: height } = element;
+    const jumps = Math.abs(scrollTop - last.current.scrollTop) > height / 2;
+    const nowMs = performance.now();
+    const hasty = jumps && nowMs - last.current.jumpedAtMs < HASTE_MS;
+    last.current = { scrollTop, jumpedAtMs: jumps ? nowMs : last.current.jumpedAtMs };
     setView((before) =>
-      before.scrollTop === scrollTop && before.height === clientHeight
+      before.scrollTop === scrollTop && before.height === height
         ? before
-        : { scrollTop, height: clientHeight },
+        : { scrollTop, height, hasty },
     );
   };
+  useEffect(() => {
+    if (!view.hasty) return undefined;
+    const rest = setTimeout(() => setView((now) => ({ ...now, hasty: false })), HASTE_MS);
+    return () => clearTimeout(rest);
+  }, [view]);
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -81,7 +96,7 @@ export function VirtualGrid(props: {
   // more than what is in them. `aria-rowindex` tells their order.
   const drawn = Array.from({ length: slots }, (): ComponentChildren => null);
   for (let index = first; index < end; index += 1) {
-    drawn[index % slots] = props.row(index, index * rowHeight, `slot ${index % slots}`);
+    drawn[index % slots] = props.row(index, index * rowHeight, `slot ${index % slots}`, view.hasty);
   }
   const activeDrawn = active >= first && active < end;
 

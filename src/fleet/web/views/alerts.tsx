@@ -190,18 +190,25 @@ function Acknowledge({ alert, onClose }: { alert: AlertRecord; onClose: () => vo
 function Rules() {
   const loaded = useLoad<AlertRulesResponse>('rules', () => get('/api/alert-rules'));
   const [edited, setEdited] = useState<AlertRule | 'new' | null>(null);
+  // A switch stays where it was put while the server is told.
+  const [flipped, setFlipped] = useState<{ id: string; enabled: boolean } | null>(null);
+  const isOn = (rule: AlertRule): boolean =>
+    flipped?.id === rule.id ? flipped.enabled : rule.enabled;
   const reason = whyNot();
   const flip = async (rule: AlertRule): Promise<void> => {
     const { id, created_by: _by, updated_ms: _ms, ...body } = rule;
+    const enabled = !isOn(rule);
+    setFlipped({ id, enabled });
     try {
       await request('PUT', `/api/alert-rules/${encodeURIComponent(id)}`, {
         ...body,
-        enabled: !rule.enabled,
+        enabled,
       });
-      loaded.reload();
+      await loaded.reload();
     } catch (error) {
       say('bad', problemText(error));
     }
+    setFlipped(null);
   };
   return (
     <Panel
@@ -260,7 +267,7 @@ function Rules() {
                     <input
                       type="checkbox"
                       aria-label={t('rules.on.label', { name: rule.name })}
-                      checked={rule.enabled}
+                      checked={isOn(rule)}
                       disabled={reason !== null}
                       onChange={() => void flip(rule)}
                     />
@@ -288,7 +295,7 @@ function Rules() {
           onClose={() => setEdited(null)}
           onSaved={() => {
             setEdited(null);
-            loaded.reload();
+            void loaded.reload();
           }}
         />
       )}

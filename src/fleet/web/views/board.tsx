@@ -229,7 +229,12 @@ function AskedPanels({ node, path, here }: { node: string; path: string; here: b
   const models = useLoad<BoardModelsResponse>(key, () => get(`${path}/models`));
   const away = <Empty small title={t('board.away')} text={t('board.away.text')} />;
   const again = (of: Loaded<unknown>) => (
-    <button type="button" class="button plain" disabled={of.loading || !here} onClick={of.reload}>
+    <button
+      type="button"
+      class="button plain"
+      disabled={of.loading || !here}
+      onClick={() => void of.reload()}
+    >
       {t('refresh')}
     </button>
   );

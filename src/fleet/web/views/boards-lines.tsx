@@ -65,12 +65,14 @@ type RowProps = {
   columns: readonly Column[];
   index: number;
   top: number;
+  hasty: boolean;
   active: boolean;
   chosen: boolean;
   onPick: (event: MouseEvent, id: string, index: number) => void;
 };
 
-export function BoardLine({ board, columns, index, top, active, chosen, onPick }: RowProps) {
+export function BoardLine(props: RowProps) {
+  const { board, columns, index, top, hasty, active, chosen, onPick } = props;
   // Ages move on without news; everything else is drawn again only when something changed.
   const age = Math.floor(tick.value / 5);
   return useMemo(
@@ -91,12 +93,12 @@ export function BoardLine({ board, columns, index, top, active, chosen, onPick }
         </div>
         {columns.map((column) => (
           <div key={column.title} role="gridcell" class={column.number === true ? 'num' : ''}>
-            {column.cell(board)}
+            {hasty && column.names !== true ? null : column.cell(board)}
           </div>
         ))}
       </div>
     ),
-    [board, columns, index, top, active, chosen, age, language.value],
+    [board, columns, index, top, hasty, active, chosen, age, language.value],
   );
 }
 

@@ -118,7 +118,7 @@ export function BoardsView() {
           head={<Head columns={columns} />}
           rowId={(index) => `row-${index}`}
           onKey={onKey}
-          row={(index, top, slot) => {
+          row={(index, top, slot, hasty) => {
             const line = lines[index];
             if (line === undefined) return null;
             if (line.kind === 'group') {
@@ -144,6 +144,7 @@ export function BoardsView() {
                 columns={columns}
                 index={index}
                 top={top}
+                hasty={hasty}
                 active={index === at}
                 chosen={selection.value.ids.has(line.board.node)}
                 onPick={onPick}

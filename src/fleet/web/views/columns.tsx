@@ -14,6 +14,8 @@ export type Column = {
   track: string;
   least: number;
   number?: boolean;
+  /** It tells which board the row is: drawn even while rows fly past. */
+  names?: boolean;
   /** Of the figures below; it stands in the head, so that ten thousand cells need not repeat it. */
   unit?: string;
   /** Best or worst first is what somebody wants who clicks on it. */
@@ -44,6 +46,7 @@ const COLUMNS: Record<string, Column> = {
   node: {
     key: 'node',
     title: 'column.node',
+    names: true,
     track: 'minmax(120px, 1fr)',
     least: 120,
     cell: (board) => (
@@ -55,6 +58,7 @@ const COLUMNS: Record<string, Column> = {
   node_look: {
     key: 'node',
     title: 'column.node',
+    names: true,
     track: 'minmax(120px, 1fr)',
     least: 120,
     cell: (board) => (
