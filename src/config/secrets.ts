@@ -153,6 +153,7 @@ export function secretFiles(config: Config, env: Environment): { key: string; pa
     { key: 'mqtt.tls.key_file', path: mqtt.tls.key_file },
     { key: 'http.token_file', path: http.token_file },
     { key: 'tracing.headers_file', path: tracing.headers_file },
+    { key: 'fleet.metrics_token_file', path: fleet.metrics_token_file },
     { key: 'fleet.tls.key_file', path: fleet.tls.key_file },
     ...cloud.endpoints.map(({ name, api_key_file: path = '' }) => ({
       key: `cloud.endpoints ${name}`,

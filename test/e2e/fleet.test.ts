@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createSystemClock } from '../../src/core/index.ts';
 import { type Simulation, type SimulationOptions, startSimulation } from '../../src/fleet/index.ts';
@@ -232,6 +234,20 @@ describe.skipIf(!mosquittoAvailable())('a fleet', () => {
       expect((await fleet.ask('GET', '/api/users', undefined, operator)).status).toBe(401);
       await fleet.ask('POST', '/api/logout', {}, viewer);
       expect((await fleet.ask('GET', '/api/boards', undefined, viewer)).status).toBe(401);
+    });
+
+    it('opens its metrics, and nothing else, to the token of Prometheus', async () => {
+      await fleet.close();
+      writeFileSync(join(folder.path, 'token'), 'scrape-me\n', { mode: 0o600 });
+      await start(`fleet.metrics_token_file=${join(folder.path, 'token')}`);
+      const status = async (path: string, token?: string) => {
+        const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+        return (await fetch(`${fleet.url}${path}`, { headers })).status;
+      };
+      expect(await status('/metrics')).toBe(401);
+      expect(await status('/metrics', 'guess')).toBe(401);
+      expect(await status('/metrics', 'scrape-me')).toBe(200);
+      expect(await status('/api/boards', 'scrape-me')).toBe(401);
     });
 
     it('slows down who guesses passwords', async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FLEET_METRIC_NAMES } from '../../src/fleet/server/metrics.ts';
 import { METRIC_NAMES, metricsText } from '../../src/gateway/http/metrics.ts';
 import { telemetryExample } from '../fixtures/telemetry.ts';
 
@@ -47,17 +48,17 @@ function promtool(args: string[], input = ''): { status: number | null; output: 
 }
 
 describe('what Prometheus and Grafana are given', () => {
-  it('uses only metrics that a board has', () => {
-    const names = new Set(METRIC_NAMES);
+  it('uses only metrics that a board or a fleet server has', () => {
+    const names = new Set([...METRIC_NAMES, ...FLEET_METRIC_NAMES]);
     for (const text of [rules, ...expressions, ...dashboards.map((one) => one.text)]) {
       expect([...used(text)].filter((name) => !names.has(name))).toEqual([]);
     }
     expect(used(rules).size).toBeGreaterThan(10);
   });
 
-  it('shows or watches every metric of a board, save those that say who it is', () => {
+  it('shows or watches every metric, save those that say who it is', () => {
     const shown = used([rules, ...expressions].join('\n'));
-    const left = METRIC_NAMES.filter((name) => !shown.has(name));
+    const left = [...METRIC_NAMES, ...FLEET_METRIC_NAMES].filter((name) => !shown.has(name));
     expect(left).toEqual([
       'twowatt_uptime_seconds',
       'twowatt_power_measured',

@@ -79,6 +79,11 @@ export const fleet = {
     'x-forwarded-role',
     'Header in which a trusted proxy says viewer, operator or admin; without it the user is a viewer.',
   ),
+  metrics_token_file: setting(
+    path(),
+    '',
+    'File that holds a bearer token which opens `GET /metrics` of the dashboard, for Prometheus; not readable by everybody (empty: metrics need a login like everything else).',
+  ),
   tls: {
     cert_file: setting(
       path(),

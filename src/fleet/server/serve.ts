@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { brokerCredentials, type Config } from '../../config/index.ts';
+import { brokerCredentials, type Config, readSecretFile } from '../../config/index.ts';
 import {
   type Clock,
   type Logger,
@@ -165,12 +165,18 @@ export async function startFleet(options: FleetOptions): Promise<FleetServer> {
 
     const { createApp } = await import('./http/app.ts');
     const { cert_file: cert, key_file: key } = fleet.tls;
+    const metricsKey = 'fleet.metrics_token_file';
+    const metricsToken =
+      fleet.metrics_token_file === ''
+        ? undefined
+        : readSecretFile(fleet.metrics_token_file, { key: metricsKey, env: options.env });
     const app = await createApp(parts, {
       host: fleet.host,
       allowedHosts: fleet.allowed_hosts,
       trustedProxies: fleet.trusted_proxies,
       proxyUserHeader: fleet.proxy_user_header.toLowerCase(),
       proxyRoleHeader: fleet.proxy_role_header.toLowerCase(),
+      ...(metricsToken === undefined ? {} : { metricsToken }),
       ...(cert === '' ? {} : { tls: { cert: readFileSync(cert), key: readFileSync(key) } }),
       ...(options.pageFolder === undefined ? {} : { pageFolder: options.pageFolder }),
     });

@@ -62,7 +62,8 @@ export async function createApp(
       exposeHeadRoute: false,
       handler: async (request, reply) => {
         const who = await access.who(request.headers, request.ip);
-        if (role !== 'anyone') await access.require(who, role);
+        const scrapes = url === '/metrics' && access.mayScrape(request.headers);
+        if (role !== 'anyone' && !scrapes) await access.require(who, role);
         // Without a session there is nothing that another site's form could ride on.
         if (method !== 'GET' && route !== 'POST /api/login') {
           await access.checkCsrf(who, request.headers);

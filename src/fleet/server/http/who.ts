@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { TwowattError } from '../../../core/index.ts';
-import { isLoopback } from '../../../gateway/http/access/index.ts';
+import { bearerToken, isLoopback } from '../../../gateway/http/access/index.ts';
 import { type Role, roleAllows, ROLES } from '../../../protocol/fleet/index.ts';
 import { type Accounts, sameText } from '../accounts.ts';
 
@@ -20,6 +20,8 @@ export type AccessOptions = {
   trustedProxies: readonly string[];
   proxyUserHeader: string;
   proxyRoleHeader: string;
+  /** Whoever sends it may read the metrics. */
+  metricsToken?: string;
 };
 
 export type Access = {
@@ -30,6 +32,8 @@ export type Access = {
   loginRequired(): Promise<boolean>;
   /** Throws `unauthorized` when `who` may not do what needs `role`. */
   require(who: Who, role: Role): Promise<void>;
+  /** Whether the bearer token of the metrics was sent. */
+  mayScrape(headers: IncomingHttpHeaders): boolean;
   /** Throws `unauthorized` without the token of this session. */
   checkCsrf(who: Who, headers: IncomingHttpHeaders): Promise<void>;
 };
@@ -105,6 +109,11 @@ export function createAccess(options: AccessOptions, accounts: Accounts): Access
           ? 'log in first'
           : 'nobody can log in yet; make a user: twowatt fleet user add NAME --role admin',
       );
+    },
+    mayScrape({ authorization }) {
+      const given = bearerToken(authorization);
+      const { metricsToken } = options;
+      return given !== undefined && metricsToken !== undefined && sameText(given, metricsToken);
     },
     async checkCsrf(who, headers) {
       const given = headers['x-csrf-token'];
