@@ -12,12 +12,12 @@ import type {
   GenerationPart,
   ModelFacts,
 } from '../protocol/index.ts';
-import { backoffDelayMs } from './backoff.ts';
 import { type EngineProcess, residentBytes, startEngineProcess } from './engine-process.ts';
 import type { StepGate, StepReport } from './gate.ts';
 import { GateRelay } from './gate-relay.ts';
 import type { FromEngine, ModelTrouble } from './messages.ts';
 import { PartStream } from './part-stream.ts';
+import { Restarts } from './restarts.ts';
 import { createStepLimits, type StepLimits } from './step-limit.ts';
 import { StepWatch } from './step-watch.ts';
 import { DEFAULTS, type EngineSupervisorOptions } from './supervisor-options.ts';
@@ -36,10 +36,6 @@ type Job = {
 
 /** A first run and one more; see the class invariants. */
 const MAX_RUNS = 2;
-/** Processes in a row that ended before they were ready; then the engine counts as unavailable. */
-const MAX_FAILED_LOADS = 3;
-/** A process that served this long was sound: the backoff starts anew. */
-const SOUND_AFTER_MS = 60_000;
 /** A killed process is gone by then, unless the kernel cannot end it. */
 const OVERDUE_MS = 2_000;
 
@@ -75,11 +71,11 @@ class EngineSupervisorImpl {
   readonly #relay: GateRelay;
   readonly #watch: StepWatch;
   readonly #limits: StepLimits;
+  readonly #restarts: Restarts;
   readonly #queue: Job[] = [];
   #running: Job | undefined;
   #process: EngineProcess | undefined;
   #processReady = false;
-  #readyAt = 0;
   #phase: 'new' | 'open' | 'closed' = 'new';
   #state: EngineState = 'starting';
   #problem: ErrorBody | null = null;
@@ -89,13 +85,10 @@ class EngineSupervisorImpl {
   #threadsWanted: number;
   #nextJob = 1;
   #chunkRows: number | null = null;
-  #failures = 0;
-  #failedLoads = 0;
-  #restarts = 0;
   #tokensTotal = 0;
   #tokensPerS = 0;
   #progress = 0;
-  #restart: TimerHandle | undefined;
+  #nextFork: TimerHandle | undefined;
 
   constructor(options: EngineSupervisorOptions) {
     this.#options = options;
@@ -104,6 +97,10 @@ class EngineSupervisorImpl {
     this.#model = options.facts ?? null;
     this.#threads = options.threads;
     this.#threadsWanted = options.threads;
+    this.#restarts = new Restarts(
+      options.backoff ?? DEFAULTS.backoff,
+      options.random ?? Math.random,
+    );
     this.#relay = new GateRelay(
       {
         granted: (ask, ahead, step) => {
@@ -168,7 +165,7 @@ class EngineSupervisorImpl {
       problem: this.#problem,
       threads: this.#threads,
       pid,
-      restarts: this.#restarts,
+      restarts: this.#restarts.total,
       tokensTotal: this.#tokensTotal,
       tokensPerS: this.#tokensPerS,
       rssBytes: pid === null ? null : residentBytes(pid),
@@ -219,7 +216,7 @@ class EngineSupervisorImpl {
   /** Ends waiting and running jobs with `draining` and the process with them, by force if need be. */
   async close(): Promise<void> {
     this.#phase = 'closed';
-    this.#restart?.cancel();
+    this.#nextFork?.cancel();
     this.#watch.stop();
     const jobs = [...(this.#running ? [this.#running] : []), ...this.#queue.splice(0)];
     for (const job of jobs)
@@ -260,6 +257,7 @@ class EngineSupervisorImpl {
 
   #load(): void {
     this.#processReady = false;
+    this.#restarts.loading();
     this.#threads = this.#threadsWanted;
     this.#process?.send({
       type: 'load',
@@ -277,11 +275,10 @@ class EngineSupervisorImpl {
       case 'ready':
         this.#watch.stop();
         this.#processReady = true;
-        this.#readyAt = this.#clock.monotonicMs();
+        this.#restarts.ready(this.#clock.monotonicMs());
         this.#model = message.model;
         this.#problem = null;
         this.#trouble = null;
-        this.#failedLoads = 0;
         this.#limits.learn({ rows: 1, durationMs: message.stepMs });
         this.#logger.info({ model: message.model.id, loadMs: message.loadMs }, 'engine ready');
         this.#setState('ready');
@@ -334,7 +331,7 @@ class EngineSupervisorImpl {
       job.stream.push(part);
       return;
     }
-    this.#failures = 0;
+    this.#restarts.answered();
     this.#limits.endedWell();
     this.#watch.stop();
     this.#relay.clear();
@@ -386,33 +383,27 @@ class EngineSupervisorImpl {
 
   #exited(how: string): void {
     this.#process = undefined;
-    const wasReady = this.#processReady;
     this.#processReady = false;
     this.#watch.stop();
     this.#relay.clear();
     if (this.#phase === 'closed') return;
-    const sound = wasReady && this.#clock.monotonicMs() - this.#readyAt >= SOUND_AFTER_MS;
-    this.#failures = sound ? 1 : this.#failures + 1;
-    this.#restarts += 1;
-    this.#logger.error({ how, failures: this.#failures }, 'the engine process ended');
+    const { failures, failedLoads, hopeless, delayMs } = this.#restarts.ended(
+      this.#clock.monotonicMs(),
+    );
+    this.#logger.error({ how, failures }, 'the engine process ended');
     const job = this.#running;
     this.#running = undefined;
     if (job) this.#afterCrash(job, how);
     if (this.#state === 'unavailable') {
       this.#announce();
-    } else if (!wasReady && ++this.#failedLoads >= MAX_FAILED_LOADS) {
-      const why = `the engine process ended ${this.#failedLoads} times while it loaded the model (${how})`;
+    } else if (hopeless) {
+      const why = `the engine process ended ${failedLoads} times while it loaded the model (${how})`;
       const error = new TwowattError('model_unavailable', why).toBody();
       this.#becomeUnavailable(error, 'engine_unavailable');
     } else {
       this.#setState('restarting');
     }
-    const delayMs = backoffDelayMs(
-      this.#options.backoff ?? DEFAULTS.backoff,
-      this.#failures,
-      this.#options.random ?? Math.random,
-    );
-    this.#restart = this.#clock.setTimer(delayMs, () => this.#fork());
+    this.#nextFork = this.#clock.setTimer(delayMs, () => this.#fork());
   }
 
   /** Back to the head of the queue, or the end of it. */

@@ -5,7 +5,8 @@
 export { type AdmissionRules } from './admission.ts';
 export { doneFrame, errorFrame, frameHead, tokensPerSecond } from './answers.ts';
 export { toCloudRequest } from './cloud-request.ts';
-export { createPipeline, type Pipeline } from './pipeline.ts';
+export { createPipeline } from './pipeline.ts';
+export type { Pipeline } from './pipeline-types.ts';
 export type {
   EnergyMeter,
   Engine,

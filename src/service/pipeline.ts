@@ -1,16 +1,6 @@
-import {
-  type Clock,
-  type Logger,
-  sleep,
-  type TimerHandle,
-  type Tracing,
-  TwowattError,
-  toTwowattError,
-} from '../core/index.ts';
-import type { TerminalFrame } from '../protocol/index.ts';
-import type { Journal, NewPrompt, ReplyAddress, StoredPrompt } from '../queue/types.ts';
+import { sleep, type TimerHandle, TwowattError, toTwowattError } from '../core/index.ts';
+import type { NewPrompt, StoredPrompt } from '../queue/types.ts';
 import type { RouteDecision } from '../router/index.ts';
-import type { AdmissionRules } from './admission.ts';
 import { errorFrame, frameHead } from './answers.ts';
 import { watchAvailability } from './availability.ts';
 import { createEstimate } from './estimate.ts';
@@ -18,7 +8,7 @@ import { createIntake } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import { EdgeSlots } from './edge-slots.ts';
 import { createFinisher } from './finish.ts';
-import type { EnergyMeter, Engine, InboundPrompt, ReplyPort, Routing } from './ports.ts';
+import type { Pipeline, PipelineOptions } from './pipeline-types.ts';
 import {
   type Begin,
   expiredError,
@@ -28,7 +18,7 @@ import {
   type StopReason,
 } from './run-prompt.ts';
 import { bodyOf } from './stored-body.ts';
-import { emptyTotals, type PipelineTotals } from './totals.ts';
+import { emptyTotals } from './totals.ts';
 import { routedPrompt } from './turn.ts';
 
 /** How often expired answers and sessions are swept out of the journal. */
@@ -41,66 +31,6 @@ const DIVERT_PERIOD_MS = 2_000;
 const DIVERT_AT_MOST = 32;
 /** How long a stop waits for the broker to acknowledge the last answers. */
 const LAST_SEND_MS = 2_000;
-
-export type PipelineOptions = {
-  node: string;
-  /** Asked at each prompt, so that settings may change while the pipeline runs. */
-  rules: () => AdmissionRules;
-  /** Prompts that the engine runs at once. */
-  slots: number;
-  routing: Routing;
-  currency: string;
-  systemPrompt: string;
-  /** Whether the log may hold what was asked and answered; off unless the operator wants it. */
-  logPrompts: () => boolean;
-  clock: Clock;
-  logger: Logger;
-  journal: Journal;
-  engine: Engine;
-  port: ReplyPort;
-  meter: EnergyMeter;
-  tracing: Tracing;
-  /** Told of every answer once it is stored, whichever way it goes. */
-  onAnswer?: (frame: TerminalFrame) => void;
-};
-
-/**
- * A prompt's way: checked, stored, run, answered, sent.
- *
- * Invariants: an answer is stored before it is sent; a prompt is run only while it has no stored
- * answer; whoever asked gets exactly one kind of terminal frame, however often it is copied.
- * What would deadlock it: awaiting a broker's acknowledgement inside `submit`, since the gateway
- * reads nothing more from the broker until `submit` has returned. So nothing here does that.
- */
-export type Pipeline = {
-  /** Resolves when the prompt is safe on disk or its refusal is on its way. Never rejects. */
-  submit(inbound: InboundPrompt): Promise<void>;
-  /** Ends the active prompts of this id that came by this gateway, on one reply topic or on all. */
-  cancel(id: string, by: { kind: ReplyAddress['kind']; topic?: string }): void;
-  /** The broker is there (again): send what it has not acknowledged. */
-  connected(): void;
-  /** Stop taking prompts (they are refused as `draining`) but finish what was accepted. */
-  drain(): void;
-  resume(): void;
-  draining(): boolean;
-  /**
-   * Finishes the running prompts within `deadlineMs`, then puts them back for the next start. What
-   * still comes in meanwhile is journalled, not refused: it too runs after the next start.
-   */
-  stop(deadlineMs: number): Promise<void>;
-  totals(): PipelineTotals;
-  /** Prompts being run now, on the board or in the cloud. */
-  busy(): number;
-  /** Places of the board that are taken. */
-  slotsBusy(): number;
-  /** Grows with every prompt that moves: for the watchdog. */
-  progress(): number;
-  /**
-   * A prompt waits that could be run, and is not: true for a moment at most, or the pipeline is broken.
-   * False while the disk is in trouble, when waiting is all that can be done.
-   */
-  neglects(): boolean;
-};
 
 type Running = { stored: StoredPrompt; abort: AbortController; finished: Promise<void> };
 
