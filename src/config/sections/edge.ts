@@ -18,11 +18,11 @@ const baseTopic = pattern(
 function brokerUrlAccepted(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const url = new URL(value);
-  return /^(mqtts?|wss?):$/.test(url.protocol) && url.hostname !== '' && url.password === '';
+  return /^mqtts?:$/.test(url.protocol) && url.hostname !== '' && url.password === '';
 }
 
 const brokerUrl = pattern(
-  'a URL of scheme mqtt, mqtts, ws or wss without a password in it (use mqtt.password_file)',
+  'a URL of scheme mqtt or mqtts without a password in it (use mqtt.password_file)',
   brokerUrlAccepted,
 );
 

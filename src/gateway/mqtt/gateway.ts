@@ -13,6 +13,7 @@ import { createDuplicateGuard } from './duplicate-guard.ts';
 import { createInbound } from './inbound.ts';
 import { readState } from './messages.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
+import { boundPacketMemory } from './packet-memory.ts';
 import { writeProperties } from './properties.ts';
 import { createProtocolChoice } from './protocol-choice.ts';
 import { createReplies } from './replies.ts';
@@ -51,6 +52,7 @@ export function createMqttGateway(parts: {
   logger: Logger;
   clock: Clock;
 }): MqttGateway {
+  boundPacketMemory();
   const { options, handlers, logger, clock } = parts;
   const address = {
     ...parseBrokerUrl(options.url),

@@ -8,6 +8,7 @@ import {
   parseBrokerUrl,
   type Subscription,
 } from '../connection.ts';
+import { boundPacketMemory } from '../packet-memory.ts';
 import { createProtocolChoice } from '../protocol-choice.ts';
 import type { MqttTlsOptions } from '../types.ts';
 
@@ -62,6 +63,7 @@ const CLOSE_MS = 2000;
  * acknowledged when the connection ends, the broker sends again (MQTT 5, section 4.4).
  */
 export function openFleetLink(options: FleetLinkOptions): FleetLink {
+  boundPacketMemory();
   const { clock, logger } = options;
   const address = {
     ...parseBrokerUrl(options.url),
