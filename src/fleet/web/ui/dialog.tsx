@@ -43,3 +43,58 @@ export function Dialog(props: {
     </dialog>
   );
 }
+
+/** A form in a dialog: Cancel and one button that sends it, and below the fields what was wrong with it. */
+export function FormDialog(props: {
+  title: string;
+  /** What the button that sends it says. */
+  submit: string;
+  busy?: boolean;
+  problem: string | null;
+  /** Stands in the footer before the other buttons. */
+  extra?: ComponentChildren;
+  onSubmit: () => Promise<void>;
+  onClose: () => void;
+  children: ComponentChildren;
+}) {
+  const form = useId();
+  return (
+    <Dialog
+      title={props.title}
+      onClose={props.onClose}
+      footer={
+        <>
+          {props.extra}
+          <button type="button" class="button" onClick={props.onClose}>
+            {t('cancel')}
+          </button>
+          <button type="submit" form={form} class="button main" disabled={props.busy === true}>
+            {props.submit}
+          </button>
+        </>
+      }
+    >
+      <form
+        id={form}
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void props.onSubmit();
+        }}
+      >
+        {props.children}
+        <FormProblem text={props.problem} />
+      </form>
+    </Dialog>
+  );
+}
+
+/** Why a form was not taken; nothing while nothing is wrong. */
+export function FormProblem({ text }: { text: string | null }) {
+  if (text === null) return null;
+  return (
+    <p class="problem" role="alert">
+      {text}
+    </p>
+  );
+}

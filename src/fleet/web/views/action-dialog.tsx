@@ -9,7 +9,7 @@ import type {
 import { f, t } from '../i18n/index.ts';
 import { request } from '../state/api.ts';
 import { actions, boards, noteAction, noteRollout, rollouts } from '../state/fleet.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { Dialog, FormDialog } from '../ui/dialog.tsx';
 import { Labelled, Segmented } from '../ui/parts.tsx';
 import { intent, type Intent } from './action-buttons.tsx';
 import { ActionOutcome } from './action-outcome.tsx';
@@ -38,6 +38,13 @@ type Outcome = { kind: 'action'; id: string } | { kind: 'rollout'; id: string };
 
 /** Percent in the form, shares in the API. */
 type Stages = { canary: string; wave: string; soak: string; failures: string };
+
+const STAGE_FIELDS = [
+  { name: 'canary', min: 0, max: 100, step: 0.1 },
+  { name: 'wave', min: 1, max: 100, step: 1 },
+  { name: 'soak', min: 0, max: 86_400, step: 1 },
+  { name: 'failures', min: 0, step: 1 },
+] as const;
 
 function knownModels(nodes: readonly string[]): string[] {
   const models = new Set<string>();
@@ -119,162 +126,110 @@ function Form({ now }: { now: Intent }) {
     const status = boards.get(node)?.status;
     return status !== 'online' && status !== 'draining';
   });
-  const stage = (name: keyof Stages) => (event: { currentTarget: HTMLInputElement }) =>
-    setStages({ ...stages, [name]: event.currentTarget.value });
 
   return (
-    <Dialog
+    <FormDialog
       title={staged ? t('rollout.new') : verbText(verb)}
-      onClose={close}
-      footer={
-        <>
-          <button type="button" class="button" onClick={close}>
-            {t('cancel')}
-          </button>
-          <button type="submit" form="action-form" class="button main" disabled={busy}>
-            {staged
-              ? t('rollout.start')
-              : t('action.confirm', {
-                  verb: verbText(verb),
-                  boards: t('n.boards', { n: nodes.length }),
-                })}
-          </button>
-        </>
+      submit={
+        staged
+          ? t('rollout.start')
+          : t('action.confirm', {
+              verb: verbText(verb),
+              boards: t('n.boards', { n: nodes.length }),
+            })
       }
+      busy={busy}
+      problem={problem}
+      onSubmit={submit}
+      onClose={close}
     >
-      <form
-        id="action-form"
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <p class="lead">
-          {t(`action.${verb}.about`)} {single === undefined ? '' : <b>{single.node}</b>}
-        </p>
-        {nodes.length > 1 ? (
-          <Segmented
-            label={t('action.how')}
-            value={staged ? 'staged' : 'once'}
-            options={[
-              { value: 'once', text: t('action.atonce') },
-              { value: 'staged', text: t('action.instages') },
-            ]}
-            onChange={(value) => setStaged(value === 'staged')}
+      <p class="lead">
+        {t(`action.${verb}.about`)} {single === undefined ? '' : <b>{single.node}</b>}
+      </p>
+      {nodes.length > 1 ? (
+        <Segmented
+          label={t('action.how')}
+          value={staged ? 'staged' : 'once'}
+          options={[
+            { value: 'once', text: t('action.atonce') },
+            { value: 'staged', text: t('action.instages') },
+          ]}
+          onChange={(value) => setStaged(value === 'staged')}
+        />
+      ) : null}
+      {staged ? (
+        <Labelled text="action.what">
+          <select
+            class="field"
+            value={verb}
+            onChange={(event) => setVerb(event.currentTarget.value as ActionVerb)}
+          >
+            {STAGED_VERBS.map((each) => (
+              <option key={each} value={each}>
+                {verbText(each)}
+              </option>
+            ))}
+          </select>
+        </Labelled>
+      ) : null}
+      {verb === 'governor.set' ? (
+        <Labelled text="action.budget">
+          <input
+            class="field"
+            type="number"
+            min="0.1"
+            step="0.05"
+            required
+            value={budget}
+            onInput={(event) => setBudget(event.currentTarget.value)}
           />
-        ) : null}
-        {staged ? (
-          <Labelled text="action.what">
-            <select
-              class="field"
-              value={verb}
-              onChange={(event) => setVerb(event.currentTarget.value as ActionVerb)}
-            >
-              {STAGED_VERBS.map((each) => (
-                <option key={each} value={each}>
-                  {verbText(each)}
-                </option>
-              ))}
-            </select>
-          </Labelled>
-        ) : null}
-        {verb === 'governor.set' ? (
-          <Labelled text="action.budget">
-            <input
-              class="field"
-              type="number"
-              min="0.1"
-              step="0.05"
-              required
-              value={budget}
-              onInput={(event) => setBudget(event.currentTarget.value)}
-            />
-          </Labelled>
-        ) : null}
-        {verb === 'model.activate' ? (
-          <Labelled text="action.model">
-            <input
-              class="field mono"
-              list="known-models"
-              required
-              value={model}
-              onInput={(event) => setModel(event.currentTarget.value)}
-            />
-            <datalist id="known-models">
-              {knownModels(nodes).map((id) => (
-                <option key={id} value={id} />
-              ))}
-            </datalist>
-          </Labelled>
-        ) : null}
-        {staged ? (
-          <>
-            <div class="form-row">
-              <Labelled text="rollout.canary" grow>
+        </Labelled>
+      ) : null}
+      {verb === 'model.activate' ? (
+        <Labelled text="action.model">
+          <input
+            class="field mono"
+            list="known-models"
+            required
+            value={model}
+            onInput={(event) => setModel(event.currentTarget.value)}
+          />
+          <datalist id="known-models">
+            {knownModels(nodes).map((id) => (
+              <option key={id} value={id} />
+            ))}
+          </datalist>
+        </Labelled>
+      ) : null}
+      {staged ? (
+        <>
+          <div class="form-row">
+            {STAGE_FIELDS.map(({ name, ...limits }) => (
+              <Labelled key={name} text={`rollout.${name}`} grow>
                 <input
                   class="field"
                   type="number"
-                  min="0"
-                  max="100"
-                  step="0.1"
-                  value={stages.canary}
-                  onInput={stage('canary')}
+                  {...limits}
+                  value={stages[name]}
+                  onInput={(event) => setStages({ ...stages, [name]: event.currentTarget.value })}
                 />
               </Labelled>
-              <Labelled text="rollout.wave" grow>
-                <input
-                  class="field"
-                  type="number"
-                  min="1"
-                  max="100"
-                  step="1"
-                  value={stages.wave}
-                  onInput={stage('wave')}
-                />
-              </Labelled>
-              <Labelled text="rollout.soak" grow>
-                <input
-                  class="field"
-                  type="number"
-                  min="0"
-                  max="86400"
-                  step="1"
-                  value={stages.soak}
-                  onInput={stage('soak')}
-                />
-              </Labelled>
-              <Labelled text="rollout.failures" grow>
-                <input
-                  class="field"
-                  type="number"
-                  min="0"
-                  step="1"
-                  value={stages.failures}
-                  onInput={stage('failures')}
-                />
-              </Labelled>
-            </div>
-            <p class="muted">{stagesInWords(nodes.length, stages)}</p>
-          </>
-        ) : null}
-        <p>
-          {t('action.on', { boards: t('n.boards', { n: nodes.length }) })}{' '}
-          <span class="muted">
-            {nodes.slice(0, 6).join(', ')}
-            {nodes.length > 6 ? ` ${t('andmore', { n: nodes.length - 6 })}` : ''}
-          </span>
-        </p>
-        {away.length === 0 ? null : (
-          <p class="warning-text">{t('action.away', { n: away.length })}</p>
-        )}
-        {problem === null ? null : (
-          <p class="problem" role="alert">
-            {problem}
-          </p>
-        )}
-      </form>
-    </Dialog>
+            ))}
+          </div>
+          <p class="muted">{stagesInWords(nodes.length, stages)}</p>
+        </>
+      ) : null}
+      <p>
+        {t('action.on', { boards: t('n.boards', { n: nodes.length }) })}{' '}
+        <span class="muted">
+          {nodes.slice(0, 6).join(', ')}
+          {nodes.length > 6 ? ` ${t('andmore', { n: nodes.length - 6 })}` : ''}
+        </span>
+      </p>
+      {away.length === 0 ? null : (
+        <p class="warning-text">{t('action.away', { n: away.length })}</p>
+      )}
+    </FormDialog>
   );
 }
 

@@ -16,7 +16,7 @@ import {
   Segmented,
   SeverityMark,
 } from '../ui/parts.tsx';
-import { Dialog } from '../ui/dialog.tsx';
+import { FormDialog } from '../ui/dialog.tsx';
 import { say } from '../state/toasts.ts';
 import { whyNot } from './action-buttons.tsx';
 import { conditionText, RuleDialog } from './rule-dialog.tsx';
@@ -142,48 +142,27 @@ function Acknowledge({ alert, onClose }: { alert: AlertRecord; onClose: () => vo
     }
   };
   return (
-    <Dialog
+    <FormDialog
       title={t('alerts.ack')}
+      submit={t('alerts.ack')}
+      problem={problem}
+      onSubmit={submit}
       onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {t('cancel')}
-          </button>
-          <button type="submit" form="ack-form" class="button main">
-            {t('alerts.ack')}
-          </button>
-        </>
-      }
     >
-      <form
-        id="ack-form"
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <p>
-          <b>{alert.node}</b> · {alert.rule_name}
-        </p>
-        <p class="muted">{alert.text}</p>
-        <Labelled text="alerts.note">
-          <textarea
-            class="field"
-            rows={3}
-            maxLength={500}
-            value={note}
-            onInput={(event) => setNote(event.currentTarget.value)}
-          />
-        </Labelled>
-        {problem === null ? null : (
-          <p class="problem" role="alert">
-            {problem}
-          </p>
-        )}
-      </form>
-    </Dialog>
+      <p>
+        <b>{alert.node}</b> · {alert.rule_name}
+      </p>
+      <p class="muted">{alert.text}</p>
+      <Labelled text="alerts.note">
+        <textarea
+          class="field"
+          rows={3}
+          maxLength={500}
+          value={note}
+          onInput={(event) => setNote(event.currentTarget.value)}
+        />
+      </Labelled>
+    </FormDialog>
   );
 }
 

@@ -35,6 +35,14 @@ function metered(value: string, ratio: number | null, warnFrom = WARN_FROM): JSX
   );
 }
 
+function BoardLink({ node }: { node: string }) {
+  return (
+    <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(node)}`}>
+      {node}
+    </a>
+  );
+}
+
 const COLUMNS: Record<string, Column> = {
   look: {
     key: 'look',
@@ -49,11 +57,7 @@ const COLUMNS: Record<string, Column> = {
     names: true,
     track: 'minmax(120px, 1fr)',
     least: 120,
-    cell: (board) => (
-      <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(board.node)}`}>
-        {board.node}
-      </a>
-    ),
+    cell: (board) => <BoardLink node={board.node} />,
   },
   node_look: {
     key: 'node',
@@ -63,9 +67,7 @@ const COLUMNS: Record<string, Column> = {
     least: 120,
     cell: (board) => (
       <>
-        <a class="board-name" tabIndex={-1} href={`#/boards/${encodeURIComponent(board.node)}`}>
-          {board.node}
-        </a>
+        <BoardLink node={board.node} />
         <div class="muted">
           <LookMark look={board.look} />
         </div>

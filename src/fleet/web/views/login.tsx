@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { t } from '../i18n/index.ts';
 import { logIn } from '../state/session.ts';
+import { FormProblem } from '../ui/dialog.tsx';
 import { Brand } from '../ui/brand.tsx';
 import { Labelled } from '../ui/parts.tsx';
 import { LanguageSwitch, ThemeSwitch } from '../ui/switches.tsx';
@@ -57,11 +58,7 @@ export function LoginView({ onDone }: { onDone: () => void }) {
             onInput={(event) => setPassword(event.currentTarget.value)}
           />
         </Labelled>
-        {problem === null ? null : (
-          <p class="problem" role="alert">
-            {problem}
-          </p>
-        )}
+        <FormProblem text={problem} />
         <button type="submit" class="button main" disabled={busy}>
           {t('login.button')}
         </button>

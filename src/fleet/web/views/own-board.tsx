@@ -17,6 +17,7 @@ import {
 import { linkState } from '../state/feed.ts';
 import { endsOf, range, setLive } from '../state/range.ts';
 import { tick } from '../state/tick.ts';
+import { FormProblem } from '../ui/dialog.tsx';
 import { BoardCharts, Conditions, Decisions, TelemetryFacts } from '../ui/board-panels.tsx';
 import { Brand } from '../ui/brand.tsx';
 import {
@@ -219,11 +220,7 @@ function TokenForm() {
             onInput={(event) => setToken(event.currentTarget.value)}
           />
         </Labelled>
-        {tokenWasWrong.value ? (
-          <p class="problem" role="alert">
-            {t('token.wrong')}
-          </p>
-        ) : null}
+        <FormProblem text={tokenWasWrong.value ? t('token.wrong') : null} />
         <button type="submit" class="button main">
           {t('token.button')}
         </button>

@@ -4,6 +4,7 @@ import { f, t } from '../i18n/index.ts';
 import { request } from '../state/api.ts';
 import { noteRollout, serverNow } from '../state/fleet.ts';
 import { tick } from '../state/tick.ts';
+import { FormProblem } from '../ui/dialog.tsx';
 import { Glyph, type Shape } from '../ui/glyph.tsx';
 import { Counts } from './action-outcome.tsx';
 import { whyNot } from './action-buttons.tsx';
@@ -157,11 +158,7 @@ export function RolloutDetail({ rollout }: { rollout: RolloutRecord }) {
           </button>
         </div>
       ) : null}
-      {problem === null ? null : (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <FormProblem text={problem} />
     </div>
   );
 }

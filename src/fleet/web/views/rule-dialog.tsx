@@ -11,7 +11,7 @@ import { BOARD_FIELD_NAMES } from '../lib/fields.ts';
 import { request } from '../state/api.ts';
 import { boards } from '../state/fleet.ts';
 import { say } from '../state/toasts.ts';
-import { Dialog } from '../ui/dialog.tsx';
+import { FormDialog } from '../ui/dialog.tsx';
 import { Labelled, type Severity } from '../ui/parts.tsx';
 import { problemText } from './texts.ts';
 
@@ -171,157 +171,138 @@ export function RuleDialog(props: {
   };
 
   return (
-    <Dialog
+    <FormDialog
       title={t(rule === null ? 'rules.new' : 'rules.edit.title')}
-      onClose={props.onClose}
-      footer={
-        <>
-          {rule === null ? null : (
-            <button type="button" class="button danger start" onClick={() => void remove()}>
-              {t('rules.delete')}
-            </button>
-          )}
-          <button type="button" class="button" onClick={props.onClose}>
-            {t('cancel')}
+      submit={t('save')}
+      problem={problem}
+      extra={
+        rule === null ? null : (
+          <button type="button" class="button danger start" onClick={() => void remove()}>
+            {t('rules.delete')}
           </button>
-          <button type="submit" form="rule-form" class="button main">
-            {t('save')}
-          </button>
-        </>
+        )
       }
+      onSubmit={save}
+      onClose={props.onClose}
     >
-      <form
-        id="rule-form"
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        <div class="form-row">
-          <Labelled text="rules.name" grow>
-            <input required maxLength={80} {...input('name')} />
-          </Labelled>
-          <Labelled text="rules.severity">
-            <select
-              class="field"
-              value={form.severity}
-              onChange={(event) => set('severity', event.currentTarget.value as Severity)}
-            >
-              {SEVERITIES.map((severity) => (
-                <option key={severity} value={severity}>
-                  {t(`severity.${severity}`)}
-                </option>
-              ))}
-            </select>
-          </Labelled>
-        </div>
-        <Labelled text="rules.kind">
+      <div class="form-row">
+        <Labelled text="rules.name" grow>
+          <input required maxLength={80} {...input('name')} />
+        </Labelled>
+        <Labelled text="rules.severity">
           <select
             class="field"
-            value={form.kind}
-            onChange={(event) => set('kind', event.currentTarget.value as Form['kind'])}
+            value={form.severity}
+            onChange={(event) => set('severity', event.currentTarget.value as Severity)}
           >
-            {KINDS.map((kind) => (
-              <option key={kind} value={kind}>
-                {t(`rules.kind.${kind}`)}
+            {SEVERITIES.map((severity) => (
+              <option key={severity} value={severity}>
+                {t(`severity.${severity}`)}
               </option>
             ))}
           </select>
         </Labelled>
-        {form.kind === 'field' || form.kind === 'ratio' ? (
-          <div class="form-row">
-            <Labelled text="rules.field" grow>
-              <input required list="rule-fields" pattern="[a-z0-9_.]+" {...input('field')} />
+      </div>
+      <Labelled text="rules.kind">
+        <select
+          class="field"
+          value={form.kind}
+          onChange={(event) => set('kind', event.currentTarget.value as Form['kind'])}
+        >
+          {KINDS.map((kind) => (
+            <option key={kind} value={kind}>
+              {t(`rules.kind.${kind}`)}
+            </option>
+          ))}
+        </select>
+      </Labelled>
+      {form.kind === 'field' || form.kind === 'ratio' ? (
+        <div class="form-row">
+          <Labelled text="rules.field" grow>
+            <input required list="rule-fields" pattern="[a-z0-9_.]+" {...input('field')} />
+          </Labelled>
+          {form.kind === 'ratio' ? (
+            <Labelled text="rules.over" grow>
+              <input required list="rule-fields" pattern="[a-z0-9_.]+" {...input('over')} />
             </Labelled>
-            {form.kind === 'ratio' ? (
-              <Labelled text="rules.over" grow>
-                <input required list="rule-fields" pattern="[a-z0-9_.]+" {...input('over')} />
-              </Labelled>
-            ) : null}
-            <Labelled text="rules.op">
-              <select
-                class="field"
-                value={form.op}
-                onChange={(event) => set('op', event.currentTarget.value as AlertOperator)}
-              >
-                {OPERATORS.map((op) => (
-                  <option key={op} value={op}>
-                    {op}
-                  </option>
-                ))}
-              </select>
-            </Labelled>
-            <Labelled text="rules.value" grow>
-              <input required {...input('value')} />
-            </Labelled>
-            <datalist id="rule-fields">
-              {[...BOARD_FIELD_NAMES]
-                .filter((name) => !DERIVED.has(name))
-                .map((name) => (
-                  <option key={name} value={name} />
-                ))}
-              {MORE_FIELDS.map((name) => (
+          ) : null}
+          <Labelled text="rules.op">
+            <select
+              class="field"
+              value={form.op}
+              onChange={(event) => set('op', event.currentTarget.value as AlertOperator)}
+            >
+              {OPERATORS.map((op) => (
+                <option key={op} value={op}>
+                  {op}
+                </option>
+              ))}
+            </select>
+          </Labelled>
+          <Labelled text="rules.value" grow>
+            <input required {...input('value')} />
+          </Labelled>
+          <datalist id="rule-fields">
+            {[...BOARD_FIELD_NAMES]
+              .filter((name) => !DERIVED.has(name))
+              .map((name) => (
                 <option key={name} value={name} />
               ))}
-            </datalist>
-          </div>
-        ) : null}
-        {form.kind === 'status' ? (
-          <fieldset class="checks">
-            <legend class="muted">{t('rules.statuses')}</legend>
-            {STATUSES.map((status) => (
-              <label key={status} class="look">
-                <input
-                  type="checkbox"
-                  checked={form.statuses.has(status)}
-                  onChange={(event) => {
-                    const next = new Set(form.statuses);
-                    if (event.currentTarget.checked) next.add(status);
-                    else next.delete(status);
-                    set('statuses', next);
-                  }}
-                />
-                {tCode('status', status)}
-              </label>
-            ))}
-          </fieldset>
-        ) : null}
-        {form.kind === 'health' ? (
-          <Labelled text="rules.codes">
-            <input placeholder="too_hot, under_voltage" {...input('codes')} />
-          </Labelled>
-        ) : null}
-        <div class="form-row">
-          <Labelled text="rules.for.label" grow>
-            <input type="number" min="0" max="86400" step="1" required {...input('forS')} />
-          </Labelled>
-          <Labelled text="rules.pools" grow>
-            <input list="rule-pools" placeholder={t('rules.pools.all')} {...input('pools')} />
-          </Labelled>
-          <datalist id="rule-pools">
-            {[...new Set([...boards.values()].flatMap(({ pools }) => pools))].map((pool) => (
-              <option key={pool} value={pool} />
+            {MORE_FIELDS.map((name) => (
+              <option key={name} value={name} />
             ))}
           </datalist>
         </div>
-        <Labelled text="rules.webhook">
-          <input type="url" placeholder="https://" {...input('webhook')} />
+      ) : null}
+      {form.kind === 'status' ? (
+        <fieldset class="checks">
+          <legend class="muted">{t('rules.statuses')}</legend>
+          {STATUSES.map((status) => (
+            <label key={status} class="look">
+              <input
+                type="checkbox"
+                checked={form.statuses.has(status)}
+                onChange={(event) => {
+                  const next = new Set(form.statuses);
+                  if (event.currentTarget.checked) next.add(status);
+                  else next.delete(status);
+                  set('statuses', next);
+                }}
+              />
+              {tCode('status', status)}
+            </label>
+          ))}
+        </fieldset>
+      ) : null}
+      {form.kind === 'health' ? (
+        <Labelled text="rules.codes">
+          <input placeholder="too_hot, under_voltage" {...input('codes')} />
         </Labelled>
-        <label class="look">
-          <input
-            type="checkbox"
-            checked={form.mqtt}
-            onChange={(event) => set('mqtt', event.currentTarget.checked)}
-          />
-          {t('rules.mqtt')}
-        </label>
-        {problem === null ? null : (
-          <p class="problem" role="alert">
-            {problem}
-          </p>
-        )}
-      </form>
-    </Dialog>
+      ) : null}
+      <div class="form-row">
+        <Labelled text="rules.for.label" grow>
+          <input type="number" min="0" max="86400" step="1" required {...input('forS')} />
+        </Labelled>
+        <Labelled text="rules.pools" grow>
+          <input list="rule-pools" placeholder={t('rules.pools.all')} {...input('pools')} />
+        </Labelled>
+        <datalist id="rule-pools">
+          {[...new Set([...boards.values()].flatMap(({ pools }) => pools))].map((pool) => (
+            <option key={pool} value={pool} />
+          ))}
+        </datalist>
+      </div>
+      <Labelled text="rules.webhook">
+        <input type="url" placeholder="https://" {...input('webhook')} />
+      </Labelled>
+      <label class="look">
+        <input
+          type="checkbox"
+          checked={form.mqtt}
+          onChange={(event) => set('mqtt', event.currentTarget.checked)}
+        />
+        {t('rules.mqtt')}
+      </label>
+    </FormDialog>
   );
 }
