@@ -1,20 +1,13 @@
 import type { PoolClient } from 'pg';
 import {
-  isSeriesField,
-  MOST_SERIES_POINTS,
   SERIES_FIELDS,
   type SeriesField,
   type SeriesResponse,
-  type SeriesSource,
 } from '../../../protocol/fleet/index.ts';
-import { bin, type Point, stepFor, toColumns } from '../points.ts';
+import { answerSeries, planSeries, type Point } from '../points.ts';
 import type { SeriesQuery } from '../types.ts';
 import { readWatermarks } from './rollups.ts';
 import { columnOf, type Level, partitionStarts } from './schema.ts';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const SOURCES: readonly SeriesSource[] = ['raw', 'minute', 'hour'];
 
 type Part = { level: Level; fromMs: number; toMs: number };
 
@@ -71,16 +64,9 @@ export async function readSeries(
   nodeId: number | undefined,
   query: SeriesQuery,
 ): Promise<SeriesResponse> {
-  const { fromMs, toMs, node } = query;
-  const fields = query.fields.filter(isSeriesField);
-  const shortest = stepFor(toMs - fromMs, MOST_SERIES_POINTS);
-  let stepMs = query.stepMs === 0 ? 0 : Math.max(query.stepMs, shortest);
-  let level = stepMs >= HOUR_MS ? 2 : stepMs >= 60_000 ? 1 : 0;
-  if (stepMs === 0 && toMs - fromMs > 2 * DAY_MS) {
-    stepMs = shortest;
-    level = shortest >= HOUR_MS ? 2 : 1;
-  }
-  let points: Point[] = [];
+  const plan = planSeries(query);
+  const { fields, level } = plan;
+  const points: Point[] = [];
   if (nodeId !== undefined) {
     const marks = await readWatermarks(client);
     const [rawFrom = 0] = await partitionStarts(client, 'sample');
@@ -94,17 +80,7 @@ export async function readSeries(
       for (const row of rows) points.push(toPoint(row, fields, part.level !== 'sample'));
     }
   }
-  if (stepMs === 0 && points.length > MOST_SERIES_POINTS) stepMs = shortest;
-  if (stepMs > 0) points = bin(points, fields, stepMs);
-  return {
-    node,
-    from_ms: fromMs,
-    to_ms: toMs,
-    step_ms: stepMs,
-    source: SOURCES[level] ?? 'raw',
-    t_ms: points.map(({ tMs }) => tMs),
-    fields: toColumns(points, fields),
-  };
+  return answerSeries(query, plan, points);
 }
 
 function toPoint(

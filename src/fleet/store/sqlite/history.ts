@@ -1,13 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import {
   type FleetSettings,
-  isSeriesField,
-  MOST_SERIES_POINTS,
   SERIES_FIELD_NAMES,
   type SeriesResponse,
-  type SeriesSource,
 } from '../../../protocol/fleet/index.ts';
-import { bin, type Point, stepFor, toColumns } from '../points.ts';
+import { answerSeries, planSeries, type Point } from '../points.ts';
 import type { MaintenanceReport, SeriesQuery } from '../types.ts';
 import { quantise, restore } from '../values.ts';
 import { decodeColumns, decodeRow, encodeColumns, encodeRow } from './codec.ts';
@@ -28,7 +25,6 @@ const BY_MINUTE = 1;
 const BY_HOUR = 2;
 /** Each level's blobs begin at whole multiples of this. */
 const SPAN_MS = [HOUR_MS, HOUR_MS, DAY_MS] as const;
-const SOURCES: readonly SeriesSource[] = ['raw', 'minute', 'hour'];
 
 export type PackedSamples = { nodes: string[]; t: Float64Array; values: Float64Array };
 type RawRow = { t: number; values: (number | null)[] };
@@ -182,34 +178,16 @@ export function createHistory(db: DatabaseSync) {
 
     series(query: SeriesQuery): SeriesResponse {
       const { fromMs, toMs, node } = query;
-      const fields = query.fields.filter(isSeriesField);
-      const indexes = fields.map((field) => SERIES_FIELD_NAMES.indexOf(field));
-      const shortest = stepFor(toMs - fromMs, MOST_SERIES_POINTS);
-      // A step of 0 is served as it is where reports are few enough; that is known only after reading.
-      let stepMs = query.stepMs === 0 ? 0 : Math.max(query.stepMs, shortest);
-      let level = stepMs >= HOUR_MS ? BY_HOUR : stepMs >= MINUTE_MS ? BY_MINUTE : RAW;
-      if (stepMs === 0 && toMs - fromMs > 2 * DAY_MS) {
-        stepMs = shortest;
-        level = shortest >= HOUR_MS ? BY_HOUR : BY_MINUTE;
-      }
+      const plan = planSeries(query);
+      const indexes = plan.fields.map((field) => SERIES_FIELD_NAMES.indexOf(field));
       const id = idOf(node);
       let points: Point[] = [];
       if (id !== undefined) {
-        points = collect(level, id, indexes, fromMs, toMs);
+        points = collect(plan.level, id, indexes, fromMs, toMs);
         points.push(...readHot(id, fromMs, toMs).map((row) => rawPoint(row, indexes)));
         points.sort((a, b) => a.tMs - b.tMs);
       }
-      if (stepMs === 0 && points.length > MOST_SERIES_POINTS) stepMs = shortest;
-      if (stepMs > 0) points = bin(points, fields, stepMs);
-      return {
-        node,
-        from_ms: fromMs,
-        to_ms: toMs,
-        step_ms: stepMs,
-        source: SOURCES[level] ?? 'raw',
-        t_ms: points.map(({ tMs }) => tMs),
-        fields: toColumns(points, fields),
-      };
+      return answerSeries(query, plan, points);
     },
 
     maintain(nowMs: number, settings: FleetSettings): Omit<MaintenanceReport, 'tookMs'> {
