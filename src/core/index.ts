@@ -8,6 +8,7 @@ export * from './cpu.ts';
 export * from './errors.ts';
 export * from './ids.ts';
 export * from './logger.ts';
+export * from './quiet-collector.ts';
 export * from './scope.ts';
 export * from './tracing.ts';
 export * from './version.ts';

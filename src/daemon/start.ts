@@ -1,7 +1,14 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ConfigChange, type LoadedConfig, planReload } from '../config/index.ts';
-import { type Clock, newId, packageVersion, Scope, sleep } from '../core/index.ts';
+import {
+  type Clock,
+  createQuietCollector,
+  newId,
+  packageVersion,
+  Scope,
+  sleep,
+} from '../core/index.ts';
 import { chooseProfile, openSensors } from '../hardware/index.ts';
 import type { GateFit, ModelFacts } from '../protocol/index.ts';
 import { openJournal } from '../queue/index.ts';
@@ -207,6 +214,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     const cloud = await openCloud(config, clock, logger);
     scope.defer('cloud', async () => cloud?.close());
+    const garbage = createQuietCollector({ clock, isQuiet: () => pipeline?.busy() === 0 });
+    // Reading the configuration and converting the model have left some.
+    void engine.settled.then(() => garbage.worked());
     const running = createPipeline({
       node,
       // Read at each prompt: privacy may be tightened over MQTT while we run.
@@ -243,6 +253,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       onAnswer(frame) {
         decisions.add(frame);
         http?.announce('answer', frame);
+        garbage.worked();
       },
     });
     pipeline = running;

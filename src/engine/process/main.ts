@@ -4,7 +4,12 @@
  * outlives its daemon; an error outside a job ends it too, and the supervisor starts another.
  */
 import { randomBytes } from 'node:crypto';
-import { processCpuMs, TwowattError } from '../../core/index.ts';
+import {
+  createQuietCollector,
+  createSystemClock,
+  processCpuMs,
+  TwowattError,
+} from '../../core/index.ts';
 import type { ModelManifest } from '../../protocol/index.ts';
 import type { FromEngine, ToEngine } from '../messages.ts';
 import { answer, type Workbench } from './answer.ts';
@@ -44,6 +49,10 @@ function send(message: FromEngine): void {
 
 let chunkRows = MOST_CHUNK_ROWS;
 const gate = new StepAsker(send, processCpuMs);
+const garbage = createQuietCollector({
+  clock: createSystemClock(),
+  isQuiet: () => running === undefined,
+});
 
 async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promise<void> {
   const startedAt = nowMs();
@@ -61,6 +70,7 @@ async function load({ modelFolder, threads, contextTokens }: LoadMessage): Promi
     opened = { folder: modelFolder, manifest, tokenizer, session, cache, contextTokens: context };
     const loadMs = nowMs() - startedAt;
     send({ type: 'ready', model: factsOf(manifest, context), threads, loadMs, stepMs });
+    garbage.worked();
   } catch (error) {
     const coded =
       error instanceof LoadError
@@ -126,6 +136,7 @@ async function generate({ job, request }: GenerateMessage): Promise<void> {
   running = undefined;
   gate.endJob();
   send({ type: 'part', job, part: last });
+  garbage.worked();
 }
 
 function receive(message: ToEngine): void {
