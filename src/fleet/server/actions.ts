@@ -20,6 +20,8 @@ const AT_ONCE = 64;
 const PROGRESS_MS = 500;
 /** Results in events and lists; all of them are at `GET /api/actions/:id`. */
 const MOST_RESULTS_TOLD = 200;
+/** Looked through at the start for what a dead server left; records of large actions have a megabyte each. */
+const ORPHANS_AMONG = 50;
 
 export const NO_COUNTS: Record<ActionStatus, number> = {
   pending: 0,
@@ -179,7 +181,7 @@ export function createActions(options: {
       );
     },
     async endOrphans() {
-      for (const { body } of await store.documents('action')) {
+      for (const { body } of await store.documents('action', { limit: ORPHANS_AMONG })) {
         const record = body as ActionRecord;
         if (record.ended_ms !== null || !record.id.startsWith(`${serverId}.`)) continue;
         record.ended_ms = clock.wallMs();
