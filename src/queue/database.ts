@@ -44,6 +44,8 @@ const PAGE_BYTES = 1024;
  * the event loop.
  */
 const CHECKPOINT_PAGES = 1000;
+/** SQLite's own cache is 2 MiB, of which a queue uses the newest pages only: no slower, and 1.6 MB less. */
+const CACHE_KIB = 512;
 
 /** A burst may grow the log; afterwards it is cut back to this. */
 const LONGEST_LOG_BYTES = 4 * 1024 * 1024;
@@ -145,6 +147,7 @@ function connect(path: string): { database: DatabaseSync; lost: string | null } 
       PRAGMA synchronous = FULL;
       PRAGMA secure_delete = ON;
       PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -512;
       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
       PRAGMA journal_size_limit = ${LONGEST_LOG_BYTES};
     `);
