@@ -147,7 +147,7 @@ function connect(path: string): { database: DatabaseSync; lost: string | null } 
       PRAGMA synchronous = FULL;
       PRAGMA secure_delete = ON;
       PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -512;
+      PRAGMA cache_size = -${CACHE_KIB};
       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
       PRAGMA journal_size_limit = ${LONGEST_LOG_BYTES};
     `);
