@@ -3,7 +3,9 @@ import { copyFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ActionRecord, BoardRecord } from '../../src/protocol/fleet/index.ts';
 import { type MosquittoBroker, mosquittoAvailable, startMosquitto } from '../fakes/brokers.ts';
+import { addUsers, fleetFolder, PASSWORD as PASSPHRASE, startTestFleet } from '../fakes/fleet.ts';
 import { BASE, type DaemonProcess, startDaemonProcess, temporaryFolder, until } from './harness.ts';
 
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/mosquitto/twowatt.acl');
@@ -26,7 +28,7 @@ describe.skipIf(!mosquittoAvailable())('the access rules for Mosquitto', () => {
 
   beforeAll(async () => {
     const passwords = join(folder.path, 'passwords');
-    const users = ['kitchen', 'cellar', 'lamp', 'thermostat', 'operator'];
+    const users = ['kitchen', 'cellar', 'lamp', 'thermostat', 'operator', 'fleet'];
     for (const [at, user] of users.entries()) {
       const create = at === 0 ? ['-c'] : [];
       const made = spawnSync('mosquitto_passwd', ['-b', ...create, passwords, user, PASSWORD]);
@@ -179,6 +181,46 @@ describe.skipIf(!mosquittoAvailable())('the access rules for Mosquitto', () => {
     }
     await traffic();
     expect(lamp.received.filter(({ topic }) => topic.includes('pool'))).toEqual([]);
+  });
+
+  it('let the fleet server see a board and act on it, and read no prompt', async () => {
+    const store = fleetFolder();
+    await addUsers(store.path, { ada: 'operator' });
+    const fleet = await startTestFleet(store.path, broker.url, [
+      'mqtt.username=fleet',
+      `mqtt.password_file=${join(folder.path, 'mqtt-password')}`,
+    ]);
+    try {
+      const ada = await fleet.login('ada', PASSPHRASE);
+      const board = async () => {
+        const { body } = await fleet.ask('GET', '/api/boards/kitchen', undefined, ada);
+        return body as BoardRecord;
+      };
+      await expect.poll(async () => (await board()).status, { timeout: 20_000 }).toBe('online');
+      const input = { verb: 'drain', args: {}, boards: { nodes: ['kitchen'] } };
+      const { body } = await fleet.ask('POST', '/api/actions', input, ada);
+      const { id } = body as ActionRecord;
+      const counts = async () => {
+        const answer = await fleet.ask('GET', `/api/actions/${id}`, undefined, ada);
+        return (answer.body as ActionRecord).counts.ok;
+      };
+      await expect.poll(counts, { timeout: 20_000 }).toBe(1);
+      await expect.poll(async () => (await board()).status, { timeout: 20_000 }).toBe('draining');
+    } finally {
+      await fleet.close();
+      store.remove();
+    }
+    const eavesdropper = await login('fleet');
+    for (const topic of EVERYTHING) await eavesdropper.subscribe(topic);
+    const lamp = await login('lamp');
+    await lamp.publish(`${BASE}/kitchen/prompt`, '{ not JSON');
+    const operator = await login('operator');
+    await operator.publish(`${BASE}/kitchen/request/resume`, '{"transaction":1}');
+    const resumed = () =>
+      eavesdropper.received.some(({ topic }) => topic === `${BASE}/kitchen/response/resume`);
+    await until(resumed, 'the answer to resume');
+    const heard = new Set(eavesdropper.received.map(({ topic }) => topic));
+    expect([...heard].filter((topic) => /prompt|reply|request/.test(topic))).toEqual([]);
   });
 
   it('let nobody in without an account', async () => {
