@@ -3,8 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createSystemClock } from '../../src/core/index.ts';
-import { type Simulation, type SimulationOptions, startSimulation } from '../../src/fleet/index.ts';
+import type { Simulation, SimulationOptions } from '../../src/fleet/index.ts';
 import type {
   ActionRecord,
   AlertRecord,
@@ -22,6 +21,7 @@ import {
   fleetFolder,
   type Login,
   PASSWORD,
+  startTestBoards,
   startTestFleet,
   type TestFleet,
 } from '../fakes/fleet.ts';
@@ -49,22 +49,7 @@ describe.skipIf(!mosquittoAvailable())('a fleet', () => {
   };
 
   const simulate = (options: Partial<SimulationOptions> = {}): Simulation => {
-    simulation = startSimulation({
-      url: broker.url,
-      base,
-      boards: 5,
-      from: 1,
-      prefix: 'sim',
-      periodS: 0.5,
-      keepaliveS: 5,
-      connectPerS: 500,
-      faults: 'none',
-      days: 0,
-      compress: 1,
-      seed: 1,
-      clock: createSystemClock(),
-      ...options,
-    });
+    simulation = startTestBoards({ url: broker.url, base, boards: 5, ...options });
     return simulation;
   };
   const boards = async (): Promise<BoardRecord[]> =>

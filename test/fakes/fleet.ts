@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/index.ts';
 import { createSystemClock, silentLogger } from '../../src/core/index.ts';
-import { createAccounts, openStore, startFleet } from '../../src/fleet/index.ts';
+import {
+  createAccounts,
+  openStore,
+  type Simulation,
+  type SimulationOptions,
+  startFleet,
+  startSimulation,
+} from '../../src/fleet/index.ts';
 import type { Role } from '../../src/protocol/fleet/index.ts';
 
 export type TestFleet = {
@@ -90,4 +97,23 @@ export async function startTestFleet(
     },
     close: () => server.close(),
   };
+}
+
+/** Simulated boards `sim-00001`, … without faults that report twice a second. */
+export function startTestBoards(
+  options: Pick<SimulationOptions, 'url' | 'base' | 'boards'> & Partial<SimulationOptions>,
+): Simulation {
+  return startSimulation({
+    from: 1,
+    prefix: 'sim',
+    periodS: 0.5,
+    keepaliveS: 5,
+    connectPerS: 500,
+    faults: 'none',
+    days: 0,
+    compress: 1,
+    seed: 1,
+    clock: createSystemClock(),
+    ...options,
+  });
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { argon2id, argon2Verify } from 'hash-wasm';
 import { type Clock, TwowattError } from '../../core/index.ts';
 import type { Role, UserRecord } from '../../protocol/fleet/index.ts';
@@ -165,10 +165,4 @@ export function createAccounts(store: FleetStore, clock: Clock): Accounts {
 
 function publicPart({ name, role, created_ms, last_login_ms }: StoredUser): UserRecord {
   return { name, role, created_ms, last_login_ms };
-}
-
-/** In a time that does not depend on where they differ. */
-export function sameText(a: string, b: string): boolean {
-  const digest = (value: string) => createHash('sha256').update(value).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }

@@ -16,6 +16,9 @@ export function bearerToken(authorization: string | undefined): string | undefin
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
+/** In a time that tells neither length nor prefix: digests are of one length. */
+export const sameText = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+
 /** True for names and addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
@@ -23,7 +26,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** `name:port` or `[::1]:port` without the port. */
-const hostName = (authority: string) => authority.replace(/:\d+$/, '').toLowerCase();
+export const hostName = (authority: string) => authority.replace(/:\d+$/, '').toLowerCase();
 
 function originHost(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host.toLowerCase() : undefined;

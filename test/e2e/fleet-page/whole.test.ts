@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createSystemClock } from '../../../src/core/index.ts';
-import { type Simulation, startSimulation } from '../../../src/fleet/index.ts';
+import type { Simulation } from '../../../src/fleet/index.ts';
 import { type MosquittoBroker, mosquittoAvailable, startMosquitto } from '../../fakes/brokers.ts';
 import {
   addUsers,
   fleetFolder,
   PASSWORD,
+  startTestBoards,
   startTestFleet,
   type TestFleet,
 } from '../../fakes/fleet.ts';
@@ -35,21 +35,7 @@ describe.skipIf(!HAS_CHROMIUM || !mosquittoAvailable())(
       folder = fleetFolder();
       await addUsers(folder.path, { ada: 'operator', vic: 'viewer' });
       fleet = await startTestFleet(folder.path, broker.url);
-      boards = startSimulation({
-        url: broker.url,
-        base: 'twowatt/v1',
-        boards: BOARDS,
-        from: 1,
-        prefix: 'sim',
-        periodS: 0.5,
-        keepaliveS: 5,
-        connectPerS: 500,
-        faults: 'none',
-        days: 0,
-        compress: 1,
-        seed: 1,
-        clock: createSystemClock(),
-      });
+      boards = startTestBoards({ url: broker.url, base: 'twowatt/v1', boards: BOARDS });
     }, PATIENCE_MS);
     afterEach(async () => {
       try {

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { TwowattError } from '../../../core/index.ts';
-import { bearerToken, isLoopback } from '../../../gateway/http/access/index.ts';
+import { bearerToken, hostName, isLoopback, sameText } from '../../../gateway/http/access/index.ts';
 import { type Role, roleAllows, ROLES } from '../../../protocol/fleet/index.ts';
-import { type Accounts, sameText } from '../accounts.ts';
+import type { Accounts } from '../accounts.ts';
 
 export const SESSION_COOKIE = 'twowatt_fleet';
 
@@ -45,7 +45,6 @@ export function cookieOf(headers: IncomingHttpHeaders): string | undefined {
 }
 
 const bare = (address: string) => address.replace(/^::ffff:/, '');
-const hostName = (authority: string) => authority.replace(/:\d+$/, '').toLowerCase();
 
 /**
  * On loopback without users everybody on the machine may look and nobody may change anything. As soon as there
